@@ -1,0 +1,65 @@
+import * as tf from '#tfjs'
+import { BackendError } from './errors.ts'
+
+/** One recorded kernel call of the engine's tape. */
+export interface TapeNode {
+  inputs: Record<string, tf.Tensor>
+  outputs: tf.Tensor[]
+  saved?: tf.Tensor[]
+  kernelName: string
+  gradient?: (dys: (tf.Tensor | null)[]) => Record<string, () => tf.Tensor>
+}
+
+/** What the backward walk and the fused ops lean on inside tfjs' engine. */
+export interface Engine {
+  state: {
+    activeTape: TapeNode[] | null
+    gradientDepth: number
+    kernelDepth: number
+    numTensors: number
+    numBytes: number
+  }
+  backendName: string
+  backend: { numDataIds(): number }
+  startTape(): void
+  endTape(): void
+  isTapeOn(): boolean
+  keep<T extends tf.Tensor>(tensor: T): T
+  runKernel(name: string, inputs: object, attrs?: object): tf.Tensor | tf.Tensor[]
+  runKernelFunc(call: {
+    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[]
+    backwardsFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>
+    inputs: Record<string, tf.Tensor>
+    attrs?: object
+  }): tf.Tensor | tf.Tensor[]
+}
+
+export const engine = tf.engine() as unknown as Engine
+
+const INTERNALS = ['startTape', 'endTape', 'isTapeOn', 'keep', 'runKernel', 'runKernelFunc'] as const
+
+/** Refuses an engine whose internals have moved, and a second copy of this package on the same engine. */
+function checkEngine(): void {
+  const missing = INTERNALS.filter((name) => typeof engine[name] !== 'function')
+  for (const name of ['gradientDepth', 'kernelDepth'] as const) {
+    if (typeof engine.state?.[name] !== 'number') missing.push(name as never)
+  }
+  if (missing.length) {
+    throw new BackendError(
+      'engine-internals',
+      `@filature/tensor: tfjs ${tf.version_core} lacks the engine internals ${missing.join(', ')}; ` +
+        'it is made for tfjs 4.22.0: install exactly that version.',
+    )
+  }
+  const registry = globalThis as { [key: symbol]: unknown }
+  const mark = Symbol.for('@filature/tensor')
+  if (registry[mark] !== undefined && registry[mark] !== engine) {
+    throw new BackendError(
+      'engine-duplicate',
+      '@filature/tensor: a second copy of tfjs-core is loaded; deduplicate @tensorflow/tfjs-core in your install.',
+    )
+  }
+  registry[mark] = engine
+}
+
+checkEngine()

@@ -1,0 +1,47 @@
+import * as tf from '#tfjs'
+import type { DType, OfShape, Scalar, Shape, Tensor } from '../types.ts'
+
+type Values = tf.TensorLike
+
+/** A tensor of the given values; `shape` may be left out for nested arrays. */
+export function tensor<const S extends Shape>(values: Values, shape?: S, dtype?: DType): OfShape<S> {
+  return tf.tensor(values, shape as unknown as number[] | undefined, dtype) as unknown as OfShape<S>
+}
+
+export function scalar(value: number, dtype: DType = 'float32'): Scalar {
+  return tf.scalar(value, dtype)
+}
+
+export function zeros<const S extends Shape>(shape: S, dtype: DType = 'float32'): OfShape<S> {
+  return tf.zeros(shape as unknown as number[], dtype) as unknown as OfShape<S>
+}
+
+export function ones<const S extends Shape>(shape: S, dtype: DType = 'float32'): OfShape<S> {
+  return tf.ones(shape as unknown as number[], dtype) as unknown as OfShape<S>
+}
+
+export function full<const S extends Shape>(shape: S, value: number, dtype: DType = 'float32'): OfShape<S> {
+  return tf.fill(shape as unknown as number[], value, dtype) as unknown as OfShape<S>
+}
+
+export function zerosLike<T extends Tensor>(x: T): T {
+  return tf.zerosLike(x)
+}
+
+export function onesLike<T extends Tensor>(x: T): T {
+  return tf.onesLike(x)
+}
+
+/** start, start + step, ... below stop. */
+export function range(start: number, stop: number, step = 1, dtype: 'float32' | 'int32' = 'int32'): tf.Tensor1D {
+  return tf.range(start, stop, step, dtype)
+}
+
+/** ids (...) -> (..., depth), one where the id is, zero elsewhere (and everywhere for ids outside 0..depth-1). */
+export function oneHot(ids: Tensor, depth: number): Tensor {
+  return tf.oneHot(tf.cast(ids, 'int32'), depth, 1, 0, 'float32')
+}
+
+export function cast<T extends Tensor>(x: T, dtype: DType): T {
+  return tf.cast(x, dtype)
+}
