@@ -1,3 +1,14 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { projects: ['packages/*', 'apps/*', 'tooling/*/vitest.config.ts'] } })
+const projects = ['packages', 'apps', 'tooling'].flatMap((parent) =>
+  readdirSync(parent)
+    .map((name) => `${parent}/${name}/vitest.config.ts`)
+    .filter((path) => existsSync(path)),
+)
+
+/** Test files side by side: backends bring threads of their own, so a few are enough on any machine. */
+const maxWorkers = Math.min(4, availableParallelism())
+
+export default defineConfig({ test: { projects, maxWorkers } })

@@ -1,0 +1,29 @@
+/** What one `vitest run --mode TIER` takes in. */
+export interface Tier {
+  readonly include: string[]
+  readonly exclude: string[]
+  /** Milliseconds that one test may take. */
+  readonly timeout: number
+}
+
+const any = 'src/**/*.test.ts'
+const golden = 'src/**/*.golden.test.ts'
+const long = 'src/**/*.long.test.ts'
+const minute = 60_000
+
+/**
+ * The tiers, by vitest's mode. Budgets on two cores: `unit` 3 minutes, `golden` 8; the plain `vitest run` takes both.
+ * A `long` test (fuzz, kill, leak, browser, packing, trained networks) states its own budget in its file.
+ */
+const tiers: Record<string, Tier> = {
+  test: { include: [any], exclude: [long], timeout: minute },
+  unit: { include: [any], exclude: [golden, long], timeout: minute },
+  golden: { include: [golden], exclude: [], timeout: minute },
+  long: { include: [long], exclude: [], timeout: 30 * minute },
+}
+
+export function tierOf(mode: string): Tier {
+  const tier = tiers[mode]
+  if (tier) return tier
+  throw new Error(`vitest: wanted --mode ${Object.keys(tiers).join(', ')}, got "${mode}"; see tooling/vitest/tiers.ts`)
+}
