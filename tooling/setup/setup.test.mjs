@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { atLeast } from './node-version.mjs'
+import { at } from './root.mjs'
+import { node } from './spawn.mjs'
+import { count } from './vitest.mjs'
+
+let folder
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'setup-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe('the Node version', () => {
+  it.each([
+    ['20.19.0', '20.19', true],
+    ['20.18.3', '20.19', false],
+    ['22.0.0', '20.19', true],
+    ['9.99.99', '20.19', false],
+    ['20.19', '20.19.1', false],
+  ])('%s against %s', (version, least, holds) => expect(atLeast(version, least)).toBe(holds))
+
+  it('stops the run with a clear line', async () => {
+    const script = `import { requireNode } from ${JSON.stringify(new URL('node-version.mjs', import.meta.url).href)}
+requireNode('18.20.0')
+console.log('went on')`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+    const [output, errors] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')])
+    expect(child.exitCode).toBe(1)
+    expect(output.join('')).toBe('')
+    expect(errors.join('')).toMatch(/^Filature: wanted Node 20\.19 or later, got 18\.20\.0\. .*\n$/)
+  })
+})
+
+describe('a child process', () => {
+  it('hands its exit code on', async () => expect(await node(['-e', 'process.exit(7)'])).toBe(7))
+
+  it('ended by a signal gives 128 and its number', async () => {
+    expect(await node(['-e', "process.kill(process.pid, 'SIGTERM')"])).toBe(143)
+  })
+
+  it('gets Ctrl-C and decides itself how to end', async () => {
+    const inner = "process.on('SIGINT', () => process.exit(5)); setInterval(() => {}, 1000); console.log('ready')"
+    const outer = `import { node } from ${JSON.stringify(new URL('spawn.mjs', import.meta.url).href)}
+process.exitCode = await node(['-e', ${JSON.stringify(inner)}])`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', outer], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await once(child.stdout, 'data')
+    child.kill('SIGINT')
+    await once(child, 'close')
+    expect(child.exitCode).toBe(5)
+  })
+})
+
+describe('the count of tests', () => {
+  const pass = "import { it } from 'vitest'\nit('passes', () => {})\nit.skip('waits', () => {})\n"
+  const tests = {
+    'passing.test.ts': pass,
+    'failing.test.ts': `${pass}it('fails', () => { throw new Error('no') })\n`,
+    'loading.test.ts': "import './absent.ts'\n",
+    'hook.test.ts': `${pass.replace('{ it }', '{ afterAll, it }')}afterAll(() => { throw new Error('hook') })\n`,
+    'stray.test.ts': `${pass}setTimeout(() => { throw new Error('stray') })\nit('waits', () => new Promise((r) => setTimeout(r, 200)))\n`,
+  }
+  const counted = async (...names) => {
+    mkdirSync(join(folder, 'node_modules'))
+    symlinkSync(at('node_modules/vitest'), join(folder, 'node_modules/vitest'))
+    for (const name of names) writeFileSync(join(folder, name), tests[name])
+    const file = join(folder, 'report.json')
+    const args = ['run', '--root', folder, '--reporter=json', `--outputFile=${file}`]
+    const child = spawn(process.execPath, [at('node_modules/vitest/vitest.mjs'), ...args], { stdio: 'ignore' })
+    await once(child, 'close')
+    return count(JSON.parse(readFileSync(file, 'utf8')), child.exitCode)
+  }
+
+  it('of passing ones', async () => {
+    expect(await counted('passing.test.ts')).toEqual({ passed: 1, failed: 0, skipped: 1 })
+  })
+  it('holds the failing ones, files that do not load and hooks that throw', async () => {
+    const result = await counted('passing.test.ts', 'failing.test.ts', 'loading.test.ts', 'hook.test.ts')
+    expect(result).toEqual({ passed: 3, failed: 3, skipped: 3 })
+  })
+  it('holds an error outside every test', async () => {
+    expect(await counted('stray.test.ts')).toEqual({ passed: 2, failed: 1, skipped: 1 })
+  })
+  it('of a crashed run is one failure', () => {
+    expect(count(undefined, 134)).toEqual({ passed: 0, failed: 1, skipped: 0 })
+  })
+})
+
+it('every script of the root names a file that is there', () => {
+  const { scripts } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  const paths = Object.values(scripts).flatMap((script) => script.match(/\btooling\/\S+/g) ?? [])
+  expect(paths).not.toHaveLength(0)
+  for (const path of paths) expect(() => readFileSync(at(path)), path).not.toThrow()
+})
+
+it('the jobs are reached through run.mjs', async () => {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('run.mjs', import.meta.url)), 'nothing'])
+  const errors = await child.stderr.toArray()
+  expect(errors.join('')).toMatch(/^setup: wanted a job \(start, test, .*\), got "nothing"\.\n$/)
+})

@@ -1,0 +1,34 @@
+import { buildNative } from './build.mjs'
+import { install } from './install.mjs'
+import { at } from './root.mjs'
+import { node } from './spawn.mjs'
+import { summarize, vitest } from './vitest.mjs'
+
+const checks = [
+  ['arrows', ['--import', 'tsx', at('tooling/layers/src/cli.ts')]],
+  ['types', [at('node_modules/typescript/bin/tsc'), '-p', at('tsconfig.json')]],
+  [
+    'lint',
+    [at('node_modules/@biomejs/biome/bin/biome'), 'check', '--max-diagnostics=100', '--diagnostic-level=warn', '.'],
+  ],
+]
+
+/**
+ * Arrows, types, lint, then the unit and golden tests on the backends at hand. Every part runs whatever the others
+ * say; each of the three checks counts as one. Arguments go to vitest.
+ */
+export async function run(args) {
+  await install()
+  await buildNative()
+  const result = { passed: 0, failed: 0, skipped: 0 }
+  const notes = []
+  for (const [name, command] of checks) {
+    console.log(`\n${name} ...`)
+    const holds = (await node(command)) === 0
+    result[holds ? 'passed' : 'failed'] += 1
+    if (!holds) notes.push(`${name}: failed, see above`)
+  }
+  const tests = await vitest(args)
+  for (const key of Object.keys(result)) result[key] += tests[key]
+  return summarize(result, notes)
+}
