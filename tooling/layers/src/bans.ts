@@ -19,7 +19,7 @@ function shippedSources(root: string): string[] {
 }
 
 function options(root: string): ts.CompilerOptions {
-  const path = join(root, 'tooling/tsconfig/package.json')
+  const path = join(root, 'tooling/tsconfig/source.json')
   const { config, error } = ts.readConfigFile(path, ts.sys.readFile)
   if (error) throw new Error(`layers: ${path}: ${ts.flattenDiagnosticMessageText(error.messageText, '\n')}`)
   const parsed = ts.parseJsonConfigFileContent({ ...config, files: [] }, ts.sys, resolve(path, '..'))

@@ -70,7 +70,7 @@ export async function importProblems(root: string, list: Arrows): Promise<string
       doNotFollow: { path: 'node_modules' },
       exclude: { path: 'node_modules|(^|/)dist/|(^|/)build/|/__fixtures__/' },
       includeOnly: { path: '^(packages|apps|tooling)/|^@filature/' },
-      tsConfig: { fileName: join(root, 'tooling/tsconfig/package.json') },
+      tsConfig: { fileName: join(root, 'tooling/tsconfig/source.json') },
       enhancedResolveOptions: {
         exportsFields: ['exports'],
         conditionNames: ['@filature/source', 'node', 'import', 'types', 'default'],

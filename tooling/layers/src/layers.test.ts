@@ -38,7 +38,7 @@ const write = (path: string, text: string) => {
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'layers-'))
   write(
-    'tooling/tsconfig/package.json',
+    'tooling/tsconfig/source.json',
     '{ "compilerOptions": { "module": "NodeNext", "customConditions": ["@filature/source"] } }',
   )
   write('apps/.keep', '')
