@@ -1,0 +1,98 @@
+import * as tf from '#tfjs'
+import { differentiate, gradientWanted } from '../autodiff.ts'
+import { engine } from '../engine.ts'
+import type { Tensor } from '../types.ts'
+
+export type Inputs = Record<string, Tensor | undefined>
+
+/** A named op: its specification in plain ops, and what its kernels save for the way back. */
+export interface FusedOp<I extends Inputs, A extends object> {
+  /** Kernels are registered as `Filature<name>` and `Filature<name>Grad`. */
+  name: string
+  /** Public outputs, by name. */
+  outputs: readonly string[]
+  /** Outputs that only the gradient reads. */
+  hidden?: readonly string[]
+  /** Inputs and outputs that the gradient kernel reads; all by default. */
+  saves?: readonly string[]
+  /** The definition, in plain differentiable ops; one tensor for each public output. */
+  composed(inputs: I, attrs: A): Tensor[]
+}
+
+const registered = (kernel: string) => tf.getKernel(kernel, engine.backendName ?? tf.getBackend()) !== undefined
+
+/** Whether the active backend has a kernel of its own for the op. */
+export function hasKernel(op: { name: string }): boolean {
+  return registered(`Filature${op.name}`)
+}
+
+/**
+ * Runs the op: the backend's kernel where there is one, the composed definition elsewhere. A kernel without a gradient
+ * kernel is differentiated through the composed definition, computed again on the way back.
+ */
+export function runFused<I extends Inputs, A extends object>(op: FusedOp<I, A>, inputs: I, attrs: A): Tensor[] {
+  const kernel = `Filature${op.name}`
+  if (!registered(kernel)) return op.composed(inputs, attrs)
+
+  const given: Record<string, Tensor> = {}
+  for (const name in inputs) if (inputs[name]) given[name] = inputs[name] as Tensor
+  const run = (forGradient: boolean) => {
+    const out = engine.runKernel(kernel, given, { ...attrs, forGradient })
+    return Array.isArray(out) ? out : [out]
+  }
+  const count = op.outputs.length
+  if (!engine.isTapeOn()) return run(false).slice(0, count)
+
+  const joint = registered(`${kernel}Grad`)
+  const saves = joint ? (op.saves ?? [...Object.keys(given), ...op.outputs, ...(op.hidden ?? [])]) : Object.keys(given)
+  const savedNames: string[] = []
+  const outputs = engine.runKernelFunc({
+    inputs: given,
+    attrs,
+    forwardFunc: (_, save) => {
+      const all = run(joint)
+      const available: Record<string, Tensor | undefined> = { ...given }
+      ;[...op.outputs, ...(op.hidden ?? [])].forEach((name, i) => {
+        available[name] = all[i]
+      })
+      for (const name of saves) if (available[name]) savedNames.push(name)
+      save(savedNames.map((name) => available[name]!))
+      return all.slice(0, count)
+    },
+    backwardsFunc: (dy, saved) => {
+      const dys = Array.isArray(dy) ? dy : [dy]
+      const byName = Object.fromEntries(savedNames.map((name, i) => [name, saved[i]!]))
+      const needs = Object.keys(given).filter(gradientWanted)
+      const grads = joint
+        ? jointGradients(op, kernel, byName, dys, attrs, needs)
+        : recomputed(op, byName, dys, attrs, needs)
+      return Object.fromEntries(needs.map((name, i) => [name, () => grads[i]!]))
+    },
+  })
+  return outputs as Tensor[]
+}
+
+function jointGradients<I extends Inputs, A extends object>(
+  op: FusedOp<I, A>,
+  kernel: string,
+  saved: Record<string, Tensor>,
+  dys: Tensor[],
+  attrs: A,
+  needs: string[],
+): Tensor[] {
+  const cotangents = Object.fromEntries(op.outputs.map((name, i) => [`d_${name}`, dys[i]!]))
+  const out = engine.runKernel(`${kernel}Grad`, { ...saved, ...cotangents }, { ...attrs, needs })
+  return Array.isArray(out) ? out : [out]
+}
+
+function recomputed<I extends Inputs, A extends object>(
+  op: FusedOp<I, A>,
+  saved: Record<string, Tensor>,
+  dys: Tensor[],
+  attrs: A,
+  needs: string[],
+): Tensor[] {
+  const xs = needs.map((name) => saved[name]!)
+  const { grads } = differentiate(() => op.composed(saved as I, attrs), xs, dys)
+  return grads.map((g, i) => g ?? tf.zerosLike(xs[i]!))
+}

@@ -1,0 +1,42 @@
+import { differentiate } from './autodiff.ts'
+import { UsageError } from './errors.ts'
+import type { Module } from './module.ts'
+import { parametersOf } from './tree.ts'
+import type { Scalar, Tensor } from './types.ts'
+
+export interface ValueAndGrads {
+  value: Scalar
+  /** By path of the parameter; parameters the value does not depend on are left out. */
+  grads: Map<string, Tensor>
+  /** By name of the input. */
+  inputGrads: Map<string, Tensor>
+}
+
+/**
+ * The value of a scalar function of `model` and its gradients by every trainable parameter (and by `inputs`).
+ * Everything returned is tracked by the surrounding tidy.
+ */
+export function valueAndGrads(model: Module, fn: () => Scalar, inputs: Record<string, Tensor> = {}): ValueAndGrads {
+  const trainable = [...parametersOf(model)].filter(([, p]) => p.trainable)
+  for (const [path, p] of trainable) {
+    if (p.isPacked) {
+      throw new UsageError(
+        'packed-trainable',
+        `valueAndGrads: ${path} is stored as ${p.store.format} and cannot be trained; freeze it, or load it as float32.`,
+      )
+    }
+  }
+  const names = Object.keys(inputs)
+  const sources = [...trainable.map(([, p]) => p.value), ...names.map((name) => inputs[name]!)]
+  const { value, grads } = differentiate(fn, sources)
+  const named = (keys: string[], offset: number) =>
+    new Map(keys.flatMap((key, i) => (grads[offset + i] ? [[key, grads[offset + i]!] as const] : [])))
+  return {
+    value,
+    grads: named(
+      trainable.map(([path]) => path),
+      0,
+    ),
+    inputGrads: named(names, trainable.length),
+  }
+}

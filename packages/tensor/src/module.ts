@@ -1,0 +1,69 @@
+import * as tf from '#tfjs'
+import { UsageError } from './errors.ts'
+import type { Rng } from './rng.ts'
+import { tapAt, tapWanted } from './run.ts'
+import { isModule, MODULE, modulesOf, parametersOf, stateOf } from './tree.ts'
+import type { Tensor } from './types.ts'
+
+/**
+ * A part of a model: parameters, buffers and other modules as plain properties. A property's path is its name in the
+ * checkpoint; lists nest and may have holes. Describing a module allocates nothing.
+ */
+export abstract class Module implements Disposable {
+  readonly [MODULE] = true
+
+  /** Names of the activations this module offers to `capture` and `observe`. */
+  static readonly taps: readonly string[] = []
+
+  /** Offers an activation to whoever looks; returns what the model goes on with. Costs nothing when nobody looks. */
+  protected tap<T extends Tensor>(site: string, x: T): T {
+    return tapAt(this, site, x)
+  }
+
+  /** Whether anybody looks at `site`: a fused kernel that never holds that activation must then step aside. */
+  protected tapped(site: string): boolean {
+    return tapWanted(this, site)
+  }
+
+  /** Frees the numbers of every parameter and buffer. */
+  [Symbol.dispose](): void {
+    for (const entry of stateOf(this).values()) entry.dispose()
+  }
+}
+
+/** The module at a path (`transformer.h.0.mlp`); throws for a path that leads nowhere. */
+export function moduleAt(root: Module, path: string): Module {
+  for (const [at, module] of modulesOf(root)) if (at === path) return module
+  throw new UsageError('module-path', `moduleAt: no module at '${path}' of this ${root.constructor.name}.`)
+}
+
+/** Draws every parameter's initial value from the stream of its path: adding a layer leaves the others' unchanged. */
+export function init<M extends Module>(model: M, rng: Rng): M {
+  for (const [path, parameter] of parametersOf(model)) {
+    tf.tidy(() => parameter.assign(tf.tensor(parameter.init(parameter.shape, rng.fork(path)), parameter.shape)))
+  }
+  return model
+}
+
+/** Marks as frozen every parameter whose path matches, and as trainable every other; returns the frozen paths. */
+export function freeze(model: Module, matches: (path: string) => boolean): string[] {
+  const frozenPaths: string[] = []
+  for (const [path, parameter] of parametersOf(model)) {
+    parameter.trainable = !matches(path)
+    if (!parameter.trainable) frozenPaths.push(path)
+  }
+  return frozenPaths
+}
+
+/** Replaces the module at `path` (LoRA takes a Linear's place); the path must name a module's property or list entry. */
+export function replaceModule(root: Module, path: string, make: (old: Module) => Module): void {
+  const keys = path.split('.')
+  let holder: unknown = root
+  for (const key of keys.slice(0, -1)) holder = (holder as Record<string, unknown>)?.[key]
+  const last = keys.at(-1)!
+  const old = (holder as Record<string, unknown> | undefined)?.[last]
+  if (!isModule(old)) {
+    throw new UsageError('module-path', `replaceModule: no module at '${path}' of this ${root.constructor.name}.`)
+  }
+  ;(holder as Record<string, unknown>)[last] = make(old)
+}
