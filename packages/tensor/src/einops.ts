@@ -141,11 +141,13 @@ export function repeat<R extends Tensor = Tensor>(x: Tensor, pattern: string, si
   ) as R
 }
 
+const REDUCTIONS = { sum: tf.sum, mean: tf.mean, max: tf.max, min: tf.min, prod: tf.prod }
+
 /** Reduces the axes that do not stand on the right: `reduce(x, 'b (h p) c -> b h c', 'mean', { p: 2 })`. */
 export function reduce<R extends Tensor = Tensor>(
   x: Tensor,
   pattern: string,
-  operation: 'sum' | 'mean' | 'max' | 'min' | 'prod',
+  operation: keyof typeof REDUCTIONS,
   sizes: Sizes = {},
 ): R {
   const { left, right } = parse(pattern, x.rank)
@@ -160,7 +162,7 @@ export function reduce<R extends Tensor = Tensor>(
     from.map((axis) => all[axis]!),
   )
   const reduced = gone.length
-    ? tf[operation](
+    ? REDUCTIONS[operation](
         split,
         gone.map((axis) => from.indexOf(axis)),
       )
