@@ -25,6 +25,11 @@ export abstract class Module implements Disposable {
     return tapWanted(this, site)
   }
 
+  /** `tap` as a function where somebody looks at `site`, else undefined: for ops that hold the activation only then. */
+  protected tapFor<T extends Tensor>(site: string): ((x: T) => T) | undefined {
+    return this.tapped(site) ? (x) => this.tap(site, x) : undefined
+  }
+
   /** Frees the numbers of every parameter and buffer. */
   [Symbol.dispose](): void {
     for (const entry of stateOf(this).values()) entry.dispose()

@@ -16,10 +16,12 @@ export interface AttentionOptions {
   bias?: Tensor | undefined
   /** Dropout of the pattern. */
   dropout?: { rate: number; key: Words2; counter: Words2 } | null
+  /** Reads or replaces the pattern (B, H, T, S) before dropout; the op then holds it instead of fusing it away. */
+  onPattern?: ((pattern: Tensor4D) => Tensor4D) | undefined
 }
 
 type Inputs = { q: Tensor; k: Tensor; v: Tensor; bias: Tensor | undefined }
-type Attributes = Required<Omit<AttentionOptions, 'bias'>>
+type Attributes = Required<Omit<AttentionOptions, 'bias' | 'onPattern'>>
 
 /** 1 where query i may see key j, as a constant (T, S); null where all may. */
 function visible(T: number, S: number, causal: boolean, window: Attributes['window']): tf.Tensor2D | null {
@@ -72,9 +74,12 @@ const op: FusedOp<Inputs, Attributes> = {
   hidden: ['lse'],
   composed: ({ q, k, v, bias }, { dropout, ...attributes }) => {
     const pattern = attentionPattern(q as Tensor4D, k as Tensor4D, { ...attributes, bias })
-    const kept = dropout ? tf.mul(pattern, dropoutMask(pattern.shape, dropout)) : pattern
-    return [attend(kept as Tensor4D, v as Tensor4D)]
+    return [attend(dropped(pattern, dropout), v as Tensor4D)]
   },
+}
+
+function dropped(pattern: Tensor4D, dropout: Attributes['dropout']): Tensor4D {
+  return dropout ? (tf.mul(pattern, dropoutMask(pattern.shape, dropout)) as Tensor4D) : pattern
 }
 
 function withDefaults(q: Tensor, options: AttentionOptions): Attributes {
@@ -105,6 +110,10 @@ export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Attent
   }
   if (window && (window[0] < 0 || window[1] < 0)) {
     throw new ConfigError('attention-window', `attention: wanted a window of [left >= 0, right >= 0], got [${window}].`)
+  }
+  if (options.onPattern) {
+    const pattern = options.onPattern(attentionPattern(q, k, options))
+    return attend(dropped(pattern, options.dropout ?? null), v)
   }
   return runFused(op, { q, k, v, bias }, withDefaults(q, options))[0] as Tensor4D
 }
