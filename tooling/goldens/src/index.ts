@@ -10,3 +10,5 @@ export type {
   Value,
 } from './adapter.ts'
 export { adapter } from './adapter.ts'
+export { type CaseResult, runCase } from './run-case.ts'
+export { goldenSuite } from './suite.ts'

@@ -1,4 +1,5 @@
 import * as tf from '#tfjs'
+import { engine } from '../engine.ts'
 import { ConfigError } from '../errors.ts'
 import { type FusedOp, runFused } from '../fused/op.ts'
 import type { Tensor } from '../types.ts'
@@ -67,8 +68,9 @@ export function logSigmoid<T extends Tensor>(x: T): T {
 export function mish<T extends Tensor>(x: T): T {
   return tf.mul(x, tf.tanh(softplus(x)))
 }
+/** x above 0, slope x elsewhere; the gradient at 0 is the slope. */
 export function leakyRelu<T extends Tensor>(x: T, slope = 0.01): T {
-  return tf.add(tf.relu(x), tf.mul(tf.relu(tf.neg(x)), -slope))
+  return tf.add(tf.mul(tf.relu(x), 1 - slope), tf.mul(x, slope))
 }
 export function elu<T extends Tensor>(x: T, alpha = 1): T {
   // exp only where x < 0: no overflow in the branch not taken
@@ -78,11 +80,25 @@ export function elu<T extends Tensor>(x: T, alpha = 1): T {
 export function selu<T extends Tensor>(x: T): T {
   return tf.mul(elu(x, 1.6732632423543772), 1.0507009873554805)
 }
+/** x within low..high; unlike `clip`'s, the gradient is zero on the bounds too, as torch has it. */
+function limited<T extends Tensor>(x: T, low: number, high: number): T {
+  return engine.runKernelFunc({
+    inputs: { x },
+    forwardFunc: (_, save) => {
+      save([x])
+      return tf.clipByValue(x, low, high)
+    },
+    backwardsFunc: (dy, [saved]) => ({
+      x: () =>
+        tf.where(tf.logicalAnd(tf.greater(saved!, low), tf.less(saved!, high)), dy as Tensor, tf.zerosLike(saved!)),
+    }),
+  }) as T
+}
 export function relu6<T extends Tensor>(x: T): T {
-  return tf.clipByValue(x, 0, 6)
+  return limited(x, 0, 6)
 }
 export function hardtanh<T extends Tensor>(x: T): T {
-  return tf.clipByValue(x, -1, 1)
+  return limited(x, -1, 1)
 }
 
 const byConfigName: Record<string, <T extends Tensor>(x: T) => T> = {

@@ -1,0 +1,7 @@
+export { activateBackend, BACKENDS, type BackendName, backendsToTest, isRequired } from './backends.ts'
+export { type Closeness, expectClose, largest, type Numeric, worstOf } from './expect-close.ts'
+export { inFloat64 } from './float64.ts'
+export { forEachBackend } from './for-each-backend.ts'
+export { expectNoLeak } from './no-leak.ts'
+export { forkTyped, nodeArguments } from './processes.ts'
+export { randomIds, randomNumbers, randomTensor } from './random.ts'
