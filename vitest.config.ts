@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { passTier } from './tooling/vitest/tiers.ts'
 
 const projects = ['packages', 'apps', 'tooling'].flatMap((parent) =>
   readdirSync(parent)
@@ -11,4 +12,7 @@ const projects = ['packages', 'apps', 'tooling'].flatMap((parent) =>
 /** Test files side by side: backends bring threads of their own, so a few are enough on any machine. */
 const maxWorkers = Math.min(4, availableParallelism())
 
-export default defineConfig({ test: { projects, maxWorkers } })
+export default defineConfig(({ mode }) => {
+  passTier(mode)
+  return { test: { projects, maxWorkers } }
+})

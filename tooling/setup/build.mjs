@@ -1,3 +1,4 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { at } from './root.mjs'
 import { node } from './spawn.mjs'
 
@@ -18,7 +19,12 @@ export async function build(...filters) {
  * REQUIRE_BACKENDS.
  */
 export async function buildNative() {
-  const code = await node([at('node_modules/turbo/bin/turbo'), 'run', 'build:native', '--output-logs=errors-only'], {
+  const wanted = readdirSync(at('packages')).some((name) => {
+    const manifest = at(`packages/${name}/package.json`)
+    return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).scripts?.['build:native'] !== undefined
+  })
+  if (!wanted) return
+  const code = await node([at('node_modules/turbo/bin/turbo'), 'run', 'build:native', '--output-logs=new-only'], {
     env,
   })
   if (code !== 0) console.log('No native build; going on without it.')

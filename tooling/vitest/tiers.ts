@@ -22,8 +22,18 @@ const tiers: Record<string, Tier> = {
   long: { include: [long], exclude: [], timeout: 30 * minute },
 }
 
+/** The name under which the root's run tells its mode to the projects, which vitest does not do. */
+const passed = 'FILATURE_TIER'
+
+/** Called by the root's configuration with its mode. */
+export function passTier(mode: string): void {
+  process.env[passed] = mode
+}
+
+/** The tier of a project: the root's where the root runs it, otherwise its own mode. */
 export function tierOf(mode: string): Tier {
-  const tier = tiers[mode]
+  const name = process.env[passed] ?? mode
+  const tier = tiers[name]
   if (tier) return tier
-  throw new Error(`vitest: wanted --mode ${Object.keys(tiers).join(', ')}, got "${mode}"; see tooling/vitest/tiers.ts`)
+  throw new Error(`vitest: wanted --mode ${Object.keys(tiers).join(', ')}, got "${name}"; see tooling/vitest/tiers.ts`)
 }
