@@ -1,4 +1,15 @@
-import { add, differentiate, isModule, mul, parametersOf, type Scalar, sum, type Tensor, tidy } from '@filature/tensor'
+import {
+  add,
+  differentiate,
+  isModule,
+  mul,
+  parametersOf,
+  type Scalar,
+  sum,
+  type Tensor,
+  tidy,
+  zeros,
+} from '@filature/tensor'
 import type { Differentiate, Outputs } from './adapter.ts'
 import type { GoldenCase } from './golden-case.ts'
 import { isTensor } from './read-numbers.ts'
@@ -29,11 +40,7 @@ export function differentiateCase(golden: GoldenCase, { model, forward, loss, lo
       if (gradient) golden.expectGrad(`inputs.${name}`, gradient, loosened)
       else golden.failures.push(`grads.inputs.${name}: the loss does not depend on that input`)
     })
-    const byPath = new Map<string, Tensor>()
-    parameters.forEach(([path], i) => {
-      const gradient = grads[inputs.length + i]
-      if (gradient) byPath.set(path, gradient)
-    })
+    const byPath = new Map(parameters.map(([path, p], i) => [path, grads[inputs.length + i] ?? zeros(p.shape)]))
     if (model) golden.expectGrads(byPath, loosened)
   })
 }

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Checkpoint } from '@filature/checkpoint'
-import { dispose, keep, type Tensor, tensor, tidy } from '@filature/tensor'
+import { type Dialect, dispose, keep, type Tensor, tensor } from '@filature/tensor'
 import type { Differentiate, Golden, Loosened, Numbers, Outputs, Tolerance, Value } from './adapter.ts'
 import { type Comparison, compareNumbers } from './comparison.ts'
 import { isFloat } from './decode.ts'
+import { inDialect } from './dialect-grads.ts'
 import { differentiateCase } from './differentiate.ts'
 import type { Fixture } from './fixture.ts'
 import { Ledger } from './ledger.ts'
 import { readNumbers } from './read-numbers.ts'
-import { loosen, toleranceOf } from './tolerance.ts'
+import { EXACT, loosen, toleranceOf } from './tolerance.ts'
 import { weightsOf } from './weights.ts'
 
 /** The runner's side of one case on one backend: hands out, takes in, keeps account. */
@@ -22,6 +23,8 @@ export class GoldenCase implements Golden {
   readonly failures: string[] = []
   /** Other files of the folder that the adapter asked for. */
   readonly files = new Set<string>()
+  /** How the file names the parameters, when not as the model does. */
+  dialect: Dialect | undefined
   readonly #inputs = new Map<string, Tensor>()
   readonly #pending: Promise<void>[] = []
 
@@ -105,14 +108,22 @@ export class GoldenCase implements Golden {
   }
 
   expectGrads(byPath: ReadonlyMap<string, Tensor>, loosened?: Loosened): void {
-    for (const [path, gradient] of byPath) {
-      const fullName = `grads.weights.${path}`
+    if (this.dialect) {
+      this.#pending.push(inDialect(byPath, this.dialect).then((renamed) => this.#allGrads(renamed, loosened)))
+    } else {
+      this.#allGrads(byPath, loosened)
+    }
+  }
+
+  #allGrads(byName: ReadonlyMap<string, Tensor | Numbers>, loosened?: Loosened): void {
+    for (const [name, gradient] of byName) {
+      const fullName = `grads.weights.${name}`
       if (this.has(fullName)) this.#against(fullName, gradient, loosened)
       else this.#mustVanish(fullName, gradient)
     }
     for (const fullName of this.list(/^grads\.weights\./)) {
-      const path = fullName.slice('grads.weights.'.length)
-      if (!byPath.has(path) && !this.ledger.isIgnored(fullName)) this.#missingGradient(fullName)
+      const name = fullName.slice('grads.weights.'.length)
+      if (!byName.has(name) && !this.ledger.isIgnored(fullName)) this.#against(fullName, this.#zerosLike(fullName))
     }
   }
 
@@ -133,7 +144,7 @@ export class GoldenCase implements Golden {
 
   /** Waits until everything handed over has been compared. */
   async settled(): Promise<void> {
-    await Promise.all(this.#pending.splice(0))
+    while (this.#pending.length) await Promise.all(this.#pending.splice(0))
   }
 
   dispose(): void {
@@ -158,16 +169,15 @@ export class GoldenCase implements Golden {
   }
 
   /** The reference's loss does not reach this parameter. */
-  #mustVanish(fullName: string, gradient: Tensor): void {
-    const zeros: Numbers = { shape: gradient.shape, data: new Float64Array(gradient.size) }
-    this.#collect(fullName, gradient, zeros, { atol: 0 })
+  #mustVanish(label: string, gradient: Tensor | Numbers): void {
+    const { shape } = gradient
+    this.#collect(label, gradient, { shape, data: new Float64Array(shape.reduce((a, b) => a * b, 1)) }, EXACT)
   }
 
-  /** The reference has a gradient where ours has none: right only if it is zero within its tolerance. */
-  #missingGradient(fullName: string): void {
+  /** For a gradient that the reference has and ours lacks: right only if zero is within its tolerance. */
+  #zerosLike(fullName: string): Numbers {
     const { shape } = this.fixture.stored(fullName)
-    const size = shape.reduce((a, b) => a * b, 1)
-    this.#against(fullName, { shape, data: new Float64Array(size) })
+    return { shape, data: new Float64Array(shape.reduce((a, b) => a * b, 1)) }
   }
 }
 
@@ -184,6 +194,3 @@ function int32Of(data: ArrayLike<number>, name: string): Int32Array {
     return value
   })
 }
-
-/** A scope for tensors of a synchronous part. */
-export const scoped = tidy
