@@ -5,7 +5,8 @@ export const repository = fileURLToPath(new URL('../../../', import.meta.url)).r
 
 export interface Run {
   readonly code: number | null
-  /** Standard output and error, the end of it. */
+  readonly stdout: string
+  /** Standard output and error, for the report: the end of both. */
   readonly output: string
 }
 
@@ -18,5 +19,5 @@ export function execute(command: string, args: string[], cwd: string, seconds: n
     maxBuffer: 1 << 26,
     shell: process.platform === 'win32' && !command.endsWith('.exe'),
   })
-  return { code: status, output: `${stdout}${stderr}${error ? `\n${error.message}` : ''}`.slice(-6000) }
+  return { code: status, stdout, output: `${stdout}${stderr}${error ? `\n${error.message}` : ''}`.slice(-6000) }
 }

@@ -41,9 +41,9 @@ export function buildAll(packages: readonly PublicPackage[]): Run {
 /** Packs one package as it would be published; returns the tarball's path. */
 export function pack({ name, folder }: PublicPackage, destination: string): string {
   const { packageManager } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-  const args = ['--yes', packageManager, 'pack', '--json', '--pack-destination', destination]
-  const { code, output } = execute('npx', args, folder, 120)
-  const file = output.match(/"filename": "(.*)"/)?.[1]
-  if (code !== 0 || file === undefined) throw new Error(`${name}: packing failed (exit code ${code}): ${output}`)
+  const args = ['--yes', packageManager, 'pack', '--pack-destination', destination]
+  const { code, stdout, output } = execute('npx', args, folder, 120)
+  const file = stdout.trim().split('\n').at(-1)
+  if (code !== 0 || !file?.endsWith('.tgz')) throw new Error(`${name}: packing failed (exit code ${code}): ${output}`)
   return file
 }
