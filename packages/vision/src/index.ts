@@ -1,1 +1,7 @@
-export {}
+export { EvaAttention, EvaBlock, EvaMLP, EvaViT, type EvaViTConfig, evaViTG } from './eva-vit.ts'
+export type { Size } from './grid.ts'
+export { interpolatePositions } from './interpolate-positions.ts'
+export { clipMean, clipStd, type PreprocessOptions, preprocess, preprocessBatch } from './preprocess.ts'
+export { RelativePositionBias, relativePositionIndex } from './relative-position.ts'
+export { type Image, type ResizeFilter, resize } from './resize.ts'
+export { ViT, ViTAttention, type ViTConfig, ViTFeedForward, ViTTransformer } from './vit.ts'
