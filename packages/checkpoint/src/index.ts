@@ -1,1 +1,22 @@
-export {}
+export { fileSource, writeFileAtomic } from '#platform'
+export type { Checkpoint, QuantizedDtype, StoredTensor } from './checkpoint.ts'
+export { toFloat32, toInt32 } from './decode.ts'
+export { bytesPerElement, type Dtype, isFloatDtype, type TensorValues, type ValuesOf } from './dtypes.ts'
+export { byteLengthOf, bytesOf } from './encode.ts'
+export { type HeldDtype, type LoadOptions, type LoadProgress, type LoadResult, load } from './load.ts'
+export { type Misshapen, StrictLoadError } from './match-names.ts'
+export { openPyTorch, type PyTorchOptions } from './pytorch/open.ts'
+export { openSafetensors } from './safetensors/reader.ts'
+export {
+  encodeSafetensors,
+  layoutSafetensors,
+  type SafetensorsLayout,
+  safetensorsChunks,
+  type TensorToWrite,
+} from './safetensors/writer.ts'
+export { type EncodeOptions, type SaveOptions, save, saveToBytes } from './save.ts'
+export { openSharded, parseShardIndex, type ShardIndex } from './sharded.ts'
+export { blobSource } from './sources/blob.ts'
+export { bytesSource } from './sources/memory.ts'
+export { sliceSource } from './sources/slice.ts'
+export { tableOf } from './table.ts'

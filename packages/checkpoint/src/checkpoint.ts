@@ -1,0 +1,29 @@
+import type { Dtype, TensorValues } from './dtypes.ts'
+
+/** Block formats of GGUF that reading widens to float32. */
+export type QuantizedDtype = 'Q8_0' | 'Q4_0'
+
+export interface StoredTensor {
+  readonly dtype: Dtype | QuantizedDtype
+  /** Row-major, outermost first, as PyTorch has it. */
+  readonly shape: readonly number[]
+}
+
+/**
+ * A checkpoint that is open: everything about its structure is checked, no tensor is in memory. Tensors are read one
+ * at a time, by name.
+ */
+export interface Checkpoint extends AsyncDisposable {
+  readonly format: 'safetensors' | 'pytorch' | 'gguf'
+  /** Where it came from, for messages. */
+  readonly name: string
+  /** What the file says beside its tensors: safetensors' `__metadata__`, GGUF's keys, a .pth's non-tensor values. */
+  readonly metadata: ReadonlyMap<string, unknown>
+  names(): readonly string[]
+  has(name: string): boolean
+  /** Throws CheckpointError `no-such-tensor`. */
+  info(name: string): StoredTensor
+  /** All values, row-major, in a new array: exact, the short floats and quantised blocks widened to float32. */
+  read(name: string): Promise<TensorValues>
+  close(): Promise<void>
+}

@@ -1,0 +1,29 @@
+import { ConfigError } from '@filature/tensor'
+import type { ByteSource } from './byte-source.ts'
+
+const noFiles = (what: string): never => {
+  throw new ConfigError('no-file-system', `${what}: there is no file system here; pass a Blob, bytes or a URL.`)
+}
+
+export async function fileSource(path: string): Promise<ByteSource> {
+  return noFiles(`opening ${path}`)
+}
+
+export async function writeFileAtomic(
+  path: string,
+  _chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  noFiles(`writing ${path}`)
+}
+
+export async function readTextFile(path: string): Promise<string | undefined> {
+  return noFiles(`reading ${path}`)
+}
+
+export async function removeFiles(paths: readonly string[]): Promise<void> {
+  noFiles(`removing ${paths}`)
+}
+
+export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
+  return noFiles(`opening ${path}`)
+}
