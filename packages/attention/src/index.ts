@@ -1,1 +1,31 @@
-export {}
+export { KeyValueCache } from './cache.ts'
+export {
+  addBiases,
+  causalBias,
+  causalKeep,
+  distances,
+  fillBias,
+  fourAxes,
+  keptByAll,
+  LEAST,
+  maskBias,
+  paddingBias,
+  segmentKeep,
+} from './masks.ts'
+export { type KeyValues, MultiheadAttention, type MultiheadInputs, type MultiheadOptions } from './multihead.ts'
+export {
+  type RotaryOptions,
+  type RotaryScaling,
+  type RotaryTable,
+  rotaryFrequencies,
+  rotaryTable,
+  rotaryTableAt,
+} from './rotary.ts'
+export {
+  AttentionModule,
+  joinHeads,
+  type ScaledDotProductOptions,
+  scaledDotProduct,
+  splitHeads,
+} from './scaled-dot-product.ts'
+export { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'

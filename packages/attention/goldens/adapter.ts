@@ -1,0 +1,4 @@
+import type { Adapter } from '@filature/goldens'
+import { multihead, scaledDotProducts } from './multihead.ts'
+
+export const adapters: Adapter[] = [scaledDotProducts, multihead]

@@ -1,0 +1,97 @@
+import {
+  type AttentionOptions,
+  attend,
+  attention,
+  attentionPattern,
+  type DropoutDraw,
+  dropoutMask,
+  Module,
+  mul,
+  reshape,
+  ShapeError,
+  type Tensor,
+  type Tensor4D,
+} from '@filature/tensor'
+
+export interface ScaledDotProductOptions extends Omit<AttentionOptions, 'dropout'> {
+  /** Dropout of the pattern; see `Dropout.draw`. */
+  dropout?: DropoutDraw | null
+  /** Factor on each head, (H) or (B, H): 0 silences a head. */
+  headMask?: Tensor | undefined
+  /**
+   * Looks at the pattern softmax(scale q k^T + bias), (B, H, T, S), before dropout, and may replace it. Without it the
+   * scores need not be held.
+   */
+  pattern?: ((pattern: Tensor4D) => Tensor4D) | undefined
+}
+
+/**
+ * Scaled dot-product attention (Vaswani et al. 2017, equation 1).
+ * q (B, T, H, D), k (B, S, G, D), v (B, S, G, E) -> (B, T, H, E); head h reads key group floor(h / (H / G)).
+ * A query that may see no key (all at -inf) gives zeros.
+ */
+export function scaledDotProduct(
+  q: Tensor4D,
+  k: Tensor4D,
+  v: Tensor4D,
+  options: ScaledDotProductOptions = {},
+): Tensor4D {
+  const { headMask, pattern, ...plain } = options
+  let heads: Tensor4D
+  if (pattern) {
+    const { dropout, ...scores } = plain
+    const seen = pattern(attentionPattern(q, k, scores))
+    heads = attend(dropout ? mul(seen, dropoutMask(seen.shape, dropout)) : seen, v)
+  } else {
+    heads = attention(q, k, v, plain)
+  }
+  // a factor on a head's pattern is a factor on its result
+  return headMask ? mul(heads, headFactors(headMask, heads)) : heads
+}
+
+/** (H) or (B, H) -> (1 or B, 1, H, 1) */
+function headFactors(headMask: Tensor, heads: Tensor4D): Tensor4D {
+  const [B, , H] = heads.shape
+  const [a, b] = headMask.shape
+  if (headMask.rank === 1 && a === H) return reshape(headMask, [1, 1, H, 1])
+  if (headMask.rank === 2 && (a === B || a === 1) && b === H) return reshape(headMask, [a, 1, H, 1])
+  throw new ShapeError(
+    'head-mask-shape',
+    `Attention: wanted a head mask of [${H}] or [${B}, ${H}], got [${headMask.shape}].`,
+  )
+}
+
+/**
+ * What every attention of a model shares: the taps `q` (B, T, H, D), `k` and `v` (B, S, G, D), `pattern` (B, H, T, S:
+ * the softmax, before dropout) and `heads` (B, T, H, E: each head's result, before the output projection). Only a look
+ * at `pattern` costs the (T, S) scores.
+ */
+export abstract class AttentionModule extends Module {
+  static override readonly taps: readonly string[] = ['q', 'k', 'v', 'pattern', 'heads']
+
+  protected attend(
+    q: Tensor4D,
+    k: Tensor4D,
+    v: Tensor4D,
+    options: Omit<ScaledDotProductOptions, 'pattern'> = {},
+  ): Tensor4D {
+    const pattern = this.tapped('pattern') ? (p: Tensor4D) => this.tap('pattern', p) : undefined
+    const heads = scaledDotProduct(this.tap('q', q), this.tap('k', k), this.tap('v', v), { ...options, pattern })
+    return this.tap('heads', heads)
+  }
+}
+
+/** (B, T, H * D) -> (B, T, H, D) */
+export function splitHeads(x: Tensor, heads: number): Tensor4D {
+  const [B, T, C] = x.shape as [number, number, number]
+  if (x.rank !== 3 || C % heads !== 0) {
+    throw new ShapeError('heads-shape', `splitHeads: wanted (B, T, C) with C a multiple of ${heads}, got [${x.shape}].`)
+  }
+  return reshape(x, [B, T, heads, C / heads])
+}
+
+/** (B, T, H, D) -> (B, T, H * D) */
+export function joinHeads(x: Tensor4D) {
+  const [B, T, H, D] = x.shape
+  return reshape(x, [B, T, H * D])
+}
