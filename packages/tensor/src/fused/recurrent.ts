@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { ShapeError } from '../errors.ts'
+import { unstack } from '../ops/shape.ts'
 import type { Tensor, Tensor2D, Tensor3D } from '../types.ts'
 import { type FusedOp, runFused } from './op.ts'
 
@@ -72,7 +73,7 @@ const op: FusedOp<Inputs, Attributes> = {
   composed: ({ x, h0, c0, w_ih, w_hh, b_ih, b_hh }, { mode, reverse }) => {
     const [T, B, I] = x.shape as [number, number, number]
     const product = tf.matMul(tf.reshape(x, [T * B, I]), w_ih as Tensor2D, false, true)
-    const inputs = tf.unstack(tf.reshape(b_ih ? tf.add(product, b_ih) : product, [T, B, w_ih.shape[0]!])) as Tensor2D[]
+    const inputs = unstack<Tensor2D>(tf.reshape(b_ih ? tf.add(product, b_ih) : product, [T, B, w_ih.shape[0]!]))
     let h = h0 as Tensor2D
     let c = c0 as Tensor2D | undefined
     const out: Tensor2D[] = new Array(T)

@@ -1,5 +1,5 @@
 import * as tf from '#tfjs'
-import type { Tensor } from '../types.ts'
+import { sameShape, type Tensor } from '../types.ts'
 
 type Operand = Tensor | number
 
@@ -21,11 +21,19 @@ export function pow<T extends Tensor>(a: T, b: Operand): T {
   return tf.pow(a, b as Tensor) as T
 }
 export function maximum<T extends Tensor>(a: T, b: Operand): T {
-  return tf.maximum(a, b)
+  return tf.maximum(...aligned(a, b)) as T
 }
 export function minimum<T extends Tensor>(a: T, b: Operand): T {
-  return tf.minimum(a, b)
+  return tf.minimum(...aligned(a, b)) as T
 }
+
+/** Operands of one shape: tfjs' gradients of maximum and minimum do not sum over broadcast axes. */
+function aligned(a: Tensor, b: Operand): [Tensor, Operand] {
+  if (typeof b === 'number' || sameShape(a.shape, b.shape)) return [a, b]
+  const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape)
+  return [tf.broadcastTo(a, shape), tf.broadcastTo(b, shape)]
+}
+
 /** Sum of tensors of one shape. */
 export function addN<T extends Tensor>(xs: T[]): T {
   return tf.addN(xs)

@@ -26,11 +26,15 @@ export function concat<T extends Tensor>(xs: T[], axis = 0): T {
 export function stack<R extends Tensor = Tensor>(xs: Tensor[], axis = 0): R {
   return tf.stack(xs, axis) as R
 }
+// One part alone is taken by reshape and clone: tfjs' gradients of split and unstack want a list.
 export function unstack<R extends Tensor = Tensor>(x: Tensor, axis = 0): R[] {
+  const along = axis < 0 ? x.rank + axis : axis
+  if (x.shape[along] === 1) return [tf.squeeze(x, [along]) as Tensor as R]
   return tf.unstack(x, axis) as R[]
 }
 /** Parts of equal size, or of the given sizes, along `axis`. */
 export function split<T extends Tensor>(x: T, parts: number | number[], axis = 0): T[] {
+  if ((typeof parts === 'number' ? parts : parts.length) === 1) return [tf.clone(x)]
   return tf.split(x, parts, axis)
 }
 /** `size` elements from `begin`; -1 in `size` means to the end, axes not named are taken whole. */

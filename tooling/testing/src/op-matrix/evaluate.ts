@@ -83,7 +83,11 @@ export async function evaluate(entry: Entry): Promise<Evaluated> {
 
 async function gradientOf(entry: Entry, name: string, gradient: Tensor | null | undefined): Promise<Flat> {
   const { shape } = entry.inputs[name]!
-  return gradient ? flat(gradient) : { shape, data: new Float64Array(sizeOf(shape)) }
+  if (!gradient) return { shape, data: new Float64Array(sizeOf(shape)) }
+  if (gradient.shape.join() !== shape.join()) {
+    throw new Error(`${nameOf(entry)}: the gradient by ${name} is [${gradient.shape}], the input [${shape}]`)
+  }
+  return flat(gradient)
 }
 
 async function flat(x: Tensor): Promise<Flat> {

@@ -7,8 +7,8 @@ import { cotangentOf, differentiable, type Evaluated, evaluate, numbersOf, tenso
 /** What the float64 process says of an entry. */
 export interface Reference extends Evaluated {
   /**
-   * By input: the difference between the directional derivative by central differences and the gradient's, over the
-   * larger of the two; the worst of a few random directions.
+   * By input: the difference between the directional derivative by central differences and the gradient's, over
+   * sum |gradient| |direction|; the worst of a few random directions.
    */
   readonly differences: Readonly<Record<string, number>>
 }
@@ -42,7 +42,7 @@ function differencesOf(entry: Entry, { grads }: Evaluated): Record<string, numbe
       const moved = (step: number) => ({ ...numbers, [name]: numbers[name]!.map((x, i) => x + step * direction[i]!) })
       const numeric = (scalarOf(entry, moved(STEP)) - scalarOf(entry, moved(-STEP))) / (2 * STEP)
       const analytic = dot(grads[name]!.data, direction)
-      const scale = Math.max(Math.abs(numeric), Math.abs(analytic), 1e-3)
+      const scale = Math.max(Math.abs(numeric), dot(grads[name]!.data.map(Math.abs), direction.map(Math.abs)), 1e-2)
       worst[name] = Math.max(worst[name]!, Math.abs(numeric - analytic) / scale)
     }
   }

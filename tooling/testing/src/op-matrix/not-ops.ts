@@ -1,0 +1,32 @@
+/** What @filature/tensor exports beside ops and classes. A new export is either here or has entries in the matrix. */
+export const notOps: readonly string[] = [
+  // gradients and scopes
+  ...['differentiate', 'valueAndGrads', 'valueAndGradsOf', 'gradientWanted', 'checkpointed', 'frozen', 'tidy', 'keep'],
+  ...['dispose', 'liveMemory', 'training', 'inference', 'isTraining', 'nextDraw', 'currentScope', 'enterScope'],
+  // looking inside
+  ...['capture', 'observe', 'activationGrads', 'matcher'],
+  // modules
+  ...[
+    'init',
+    'freeze',
+    'moduleAt',
+    'replaceModule',
+    'modulesOf',
+    'parametersOf',
+    'parameterCount',
+    'stateOf',
+    'tiesOf',
+  ],
+  ...['isModule', 'isParameter', 'isBuffer'],
+  // dialects
+  ...['rename', 'prefix', 'transposed', 'permutedRows', 'joined', 'ignored'],
+  // initial values and random numbers
+  ...['constant', 'zerosInit', 'onesInit', 'normal', 'uniform', 'truncatedNormal', 'xavierUniform', 'torchUniform'],
+  ...['withZeroRow', 'hash64', 'philox', 'philoxWords'],
+  // backends and kernels
+  ...['cpu', 'useBackend', 'activeBackend', 'selfTest', 'hasKernel', 'runFused'],
+  // numbers on the host, shapes, names
+  ...['toBf16', 'fromBf16', 'sizeOf', 'sameShape', 'activationNamed'],
+  // `linear` by a parameter's store: tested with the stores, in tensor
+  'linearBy',
+]
