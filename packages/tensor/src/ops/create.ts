@@ -1,11 +1,12 @@
 import * as tf from '#tfjs'
 import type { DType, OfShape, Scalar, Shape, Tensor } from '../types.ts'
 
-type Values = tf.TensorLike
+type Values = tf.TensorLike | Float64Array
 
-/** A tensor of the given values; `shape` may be left out for nested arrays. */
+/** A tensor of the given values (doubles are rounded to float32); `shape` may be left out for nested arrays. */
 export function tensor<const S extends Shape>(values: Values, shape?: S, dtype?: DType): OfShape<S> {
-  return tf.tensor(values, shape as unknown as number[] | undefined, dtype) as unknown as OfShape<S>
+  const data = values instanceof Float64Array ? Float32Array.from(values) : values
+  return tf.tensor(data, shape as unknown as number[] | undefined, dtype) as unknown as OfShape<S>
 }
 
 export function scalar(value: number, dtype: DType = 'float32'): Scalar {
