@@ -6,7 +6,8 @@ import { Parameter } from '../parameter.ts'
 import type { Tensor } from '../types.ts'
 
 export interface LinearOptions {
-  bias?: boolean
+  /** Whether there is one; a parameter of (out) shares it: a tie. */
+  bias?: boolean | Parameter
   /** Applied to the result, inside the same kernel. */
   activation?: ActivationKind
   init?: Initializer
@@ -31,7 +32,7 @@ export class Linear extends Module {
       weight,
     } = options
     this.weight = weight ?? new Parameter([outFeatures, inFeatures], init)
-    this.bias = bias ? new Parameter([outFeatures], biasInit) : undefined
+    this.bias = typeof bias === 'object' ? bias : bias ? new Parameter([outFeatures], biasInit) : undefined
     this.activation = activation
   }
 
