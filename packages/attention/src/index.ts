@@ -13,6 +13,16 @@ export {
   segmentKeep,
 } from './masks.ts'
 export { type KeyValues, MultiheadAttention, type MultiheadInputs, type MultiheadOptions } from './multihead.ts'
+export { type KeptHeads, keptHeads, prunedLinear } from './pruning.ts'
+export {
+  type RelativeKind,
+  type RelativeOptions,
+  RelativePositionTable,
+  relativeBias,
+  relativePositionBias,
+  relativePositionIndex,
+  relativePositionRows,
+} from './relative.ts'
 export {
   type RotaryOptions,
   type RotaryScaling,
