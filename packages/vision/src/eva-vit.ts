@@ -1,6 +1,13 @@
 import {
+  AttentionModule,
+  joinHeads,
+  RelativePositionTable,
+  relativePositionBias,
+  relativePositionIndex,
+  relativePositionRows,
+} from '@filature/attention'
+import {
   add,
-  attention,
   Buffer,
   broadcastTo,
   ConfigError,
@@ -18,6 +25,8 @@ import {
   Parameter,
   rearrange,
   ShapeError,
+  type Tensor,
+  type Tensor2D,
   type Tensor3D,
   type Tensor4D,
   tidy,
@@ -27,7 +36,6 @@ import {
   zerosInit,
 } from '@filature/tensor'
 import { pair, patchGrid, type Size } from './grid.ts'
-import { asBias, biasOf, RelativePositionBias, relativePositionIndex } from './relative-position.ts'
 
 /** The arguments of EVA's `VisionTransformer`, as BLIP-2 and MiniGPT-4 have it. */
 export interface EvaViTConfig {
@@ -98,8 +106,7 @@ const rescaled = (layer: number): Initializer => {
 }
 
 /** Self-attention with biases on queries and values only, and an optional bias table. */
-export class EvaAttention extends Module {
-  static override readonly taps = ['pattern']
+export class EvaAttention extends AttentionModule {
   readonly qkv: Linear
   readonly q_bias: Parameter | undefined
   readonly v_bias: Parameter | undefined
@@ -120,9 +127,8 @@ export class EvaAttention extends Module {
     this.q_bias = o.qkv_bias ? new Parameter([C], zerosInit) : undefined
     this.v_bias = o.qkv_bias ? new Parameter([C], zerosInit) : undefined
     if (o.use_rel_pos_bias) {
-      const [rows, columns] = o.grid
-      const N = rows * columns + 1
-      this.relative_position_bias_table = new Parameter([(2 * rows - 1) * (2 * columns - 1) + 3, this.heads], zerosInit)
+      const N = o.grid[0] * o.grid[1] + 1
+      this.relative_position_bias_table = new Parameter([relativePositionRows(o.grid), this.heads], zerosInit)
       this.relative_position_index = new Buffer([N, N], { dtype: 'int32', derive: () => relativePositionIndex(o.grid) })
     }
     this.attn_drop = new Dropout(o.attn_drop_rate)
@@ -130,28 +136,26 @@ export class EvaAttention extends Module {
     this.proj_drop = new Dropout(o.drop_rate)
   }
 
-  /** x (B, N, C), sharedBias (H, N, N) -> (B, N, C) */
-  forward(x: Tensor3D, sharedBias?: Tensor3D): Tensor3D {
+  /** x (B, N, C), sharedBias (1, H, N, N) -> (B, N, C) */
+  forward(x: Tensor3D, sharedBias?: Tensor4D): Tensor3D {
     const C = x.shape[2]
     let joint = this.qkv.forward(x)
     if (this.q_bias && this.v_bias) joint = add(joint, concat([this.q_bias.value, zeros([C]), this.v_bias.value]))
     const parts = rearrange(joint, 'b n (three h d) -> three b n h d', { three: 3, h: this.heads })
     const [q, k, v] = unstack<Tensor4D>(parts) as [Tensor4D, Tensor4D, Tensor4D]
-    const out = attention(q, k, v, {
+    const out = this.attend(q, k, v, {
       scale: this.scale,
       bias: this.bias(sharedBias),
       dropout: this.attn_drop.draw(),
-      onPattern: this.tapFor('pattern'),
     })
-    return this.proj_drop.forward(this.proj.forward(rearrange<Tensor3D>(out, 'b n h d -> b n (h d)')))
+    return this.proj_drop.forward(this.proj.forward(joinHeads(out)))
   }
 
-  private bias(shared: Tensor3D | undefined): Tensor4D | undefined {
+  private bias(shared: Tensor4D | undefined): Tensor4D | undefined {
     const { relative_position_bias_table: table, relative_position_index: index } = this
-    const own = table && index && biasOf(table, index)
-    if (own && shared) return asBias(add(own, shared))
-    const one = own ?? shared
-    return one && asBias(one)
+    if (!table || !index) return shared
+    const own = relativePositionBias(table.value as Tensor2D, index.value as Tensor2D)
+    return shared ? add(own, shared) : own
   }
 }
 
@@ -201,7 +205,7 @@ export class EvaBlock extends Module {
     this.drop_path = new DropPath(o.depth > 1 ? (o.drop_path_rate * (layer - 1)) / (o.depth - 1) : 0)
   }
 
-  forward(x: Tensor3D, sharedBias?: Tensor3D): Tensor3D {
+  forward(x: Tensor3D, sharedBias?: Tensor4D): Tensor3D {
     const attended = this.attn.forward(this.norm1.forward(x), sharedBias)
     x = add(x, this.drop_path.forward(this.gamma_1 ? mul(attended, this.gamma_1.value) : attended))
     const read = this.mlp.forward(this.norm2.forward(x))
@@ -234,7 +238,7 @@ export class EvaViT extends Module {
   readonly cls_token: Parameter
   readonly pos_embed: Parameter | undefined
   readonly pos_drop: Dropout
-  readonly rel_pos_bias: RelativePositionBias | undefined
+  readonly rel_pos_bias: RelativePositionTable | undefined
   readonly blocks: EvaBlock[]
   readonly config: EvaViTConfig
   readonly grid: readonly [number, number]
@@ -252,7 +256,7 @@ export class EvaViT extends Module {
     this.cls_token = new Parameter([1, 1, o.embed_dim], weights)
     this.pos_embed = o.use_abs_pos_emb ? new Parameter([1, tokens, o.embed_dim], weights) : undefined
     this.pos_drop = new Dropout(o.drop_rate)
-    this.rel_pos_bias = o.use_shared_rel_pos_bias ? new RelativePositionBias(o.grid, o.num_heads) : undefined
+    this.rel_pos_bias = o.use_shared_rel_pos_bias ? new RelativePositionTable(o.grid, o.num_heads) : undefined
     this.blocks = Array.from({ length: o.depth }, (_, i) => new EvaBlock(o, i + 1))
   }
 
@@ -263,15 +267,15 @@ export class EvaViT extends Module {
     let x: Tensor3D = concat([cls, patches], 1)
     if (this.pos_embed) x = add(x, this.pos_embed.value)
     x = this.pos_drop.forward(x)
-    const sharedBias = this.rel_pos_bias && this.tap('shared_bias', this.rel_pos_bias.forward()) // (H, N, N)
+    const sharedBias = this.rel_pos_bias && this.tap('shared_bias', this.rel_pos_bias.forward()) // (1, H, N, N)
     for (const block of this.blocks) x = this.run(block, x, sharedBias)
     return x
   }
 
-  private run(block: EvaBlock, x: Tensor3D, sharedBias: Tensor3D | undefined): Tensor3D {
+  private run(block: EvaBlock, x: Tensor3D, sharedBias: Tensor4D | undefined): Tensor3D {
     if (!this.config.use_checkpoint) return tidy(() => block.forward(x, sharedBias))
-    const inputs = sharedBias ? [x, sharedBias] : [x]
-    return checkpointed(block, inputs, (...[y, bias]) => block.forward(y as Tensor3D, bias as Tensor3D | undefined))
+    const inputs: Tensor[] = sharedBias ? [x, sharedBias] : [x]
+    return checkpointed(block, inputs, (...[y, bias]) => block.forward(y as Tensor3D, bias as Tensor4D | undefined))
   }
 
   private checkImage(image: Tensor4D): void {

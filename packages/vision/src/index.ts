@@ -2,6 +2,5 @@ export { EvaAttention, EvaBlock, EvaMLP, EvaViT, type EvaViTConfig, evaViTG } fr
 export type { Size } from './grid.ts'
 export { interpolatePositions } from './interpolate-positions.ts'
 export { clipMean, clipStd, type PreprocessOptions, preprocess, preprocessBatch } from './preprocess.ts'
-export { RelativePositionBias, relativePositionIndex } from './relative-position.ts'
 export { type Image, type ResizeFilter, resize } from './resize.ts'
 export { ViT, ViTAttention, type ViTConfig, ViTFeedForward, ViTTransformer } from './vit.ts'

@@ -1,6 +1,6 @@
+import { AttentionModule, joinHeads } from '@filature/attention'
 import {
   add,
-  attention,
   broadcastTo,
   ConfigError,
   concat,
@@ -47,8 +47,7 @@ export interface ViTConfig {
 }
 
 /** Multi-head self-attention. (B, T, C) -> (B, T, C) */
-export class ViTAttention extends Module {
-  static override readonly taps = ['pattern']
+export class ViTAttention extends AttentionModule {
   readonly norm: LayerNorm | undefined
   readonly dropout: Dropout
   readonly to_qkv: Linear
@@ -70,8 +69,7 @@ export class ViTAttention extends Module {
     const normed = this.norm ? this.norm.forward(x) : x
     const qkv = rearrange(this.to_qkv.forward(normed), 'b t (n h d) -> n b t h d', { n: 3, h: this.heads })
     const [q, k, v] = unstack<Tensor4D>(qkv) as [Tensor4D, Tensor4D, Tensor4D] // (B, T, H, D) each
-    const heads = attention(q, k, v, { dropout: this.dropout.draw(), onPattern: this.tapFor('pattern') })
-    const out = rearrange<Tensor3D>(heads, 'b t h d -> b t (h d)')
+    const out = joinHeads(this.attend(q, k, v, { dropout: this.dropout.draw() }))
     return this.to_out ? this.to_out[1].forward(this.to_out[0].forward(out)) : out
   }
 }
