@@ -18,7 +18,10 @@ const COTANGENT = 'inputs.cotangent.'
 
 /** Forward under the tape, loss, backward; hands everything to the case's comparison. */
 export function differentiateCase(golden: GoldenCase, { model, forward, loss, loosened }: Differentiate): void {
-  const withGradient = golden.list(/^grads\.inputs\./).map((name) => name.slice('grads.inputs.'.length))
+  const withGradient = golden
+    .list(/^grads\.inputs\./)
+    .map((name) => name.slice('grads.inputs.'.length))
+    .filter((name) => golden.has(`inputs.${name}`))
   const parameters =
     model && isModule(model) ? [...parametersOf(model)].filter(([, p]) => p.hasValue && !p.isPacked) : []
 

@@ -1,44 +1,62 @@
-import { isBuffer, type Module, stateOf, type TensorTable, tensor, tidy } from '@filature/tensor'
+import { bytesSource, load, openSafetensors, saveToBytes } from '@filature/checkpoint'
+import type { Module, TensorTable } from '@filature/tensor'
 import type { Adapter } from './adapter.ts'
+import { parseSafetensors } from './fixture.ts'
 import type { GoldenCase } from './golden-case.ts'
 import { nameFailures, shapesOf } from './names.ts'
 
-/** Describes the case's model, proves its names, loads its weights strictly. */
+/**
+ * Describes the case's model and proves its names: before it holds values, keys, shapes, ties and buffers are held
+ * against the file's; then it is loaded strictly, saved, and the bytes compared; then loaded from those and saved again.
+ */
 export async function describeAndLoad(golden: GoldenCase, adapter: Adapter): Promise<Module> {
   const model = adapter.model!(golden)!
   golden.dialect = adapter.dialect?.(golden)
   const { dialect } = golden
-  const shapes = shapesOf(model)
-  const keys = dialect ? shapesOfTable(dialect.toTheirs(tableOf(shapes))) : shapes
-  golden.failures.push(...nameFailures(golden.fixture, golden.ledger, model, keys))
-
-  const weights = golden.weights()
-  const file: TensorTable = new Map(
-    weights
-      .names()
-      .map((name) => [name, { ...(weights.info(name) as object), read: () => weights.read(name) }] as never),
-  )
-  const table = dialect ? dialect.toOurs(file) : file
-  for (const [key, leaf] of stateOf(model)) {
-    const entry = table.get(key)
-    if (!entry) continue
-    const values = await entry.read()
-    const dtype = isBuffer(leaf) ? leaf.dtype : 'float32'
-    tidy(() => leaf.assign(tensor(hostArray(values, dtype), leaf.shape, dtype)))
-  }
+  setAside(golden, shapesInFile(golden, model))
+  golden.failures.push(...nameFailures(golden.fixture, golden.ledger, model, shapesInFile(golden, model), !dialect))
+  await load(model, golden.weights(), { dialect })
+  if (golden.precision === 'float32') await proveSaving(golden, adapter, model)
   return model
 }
 
-function hostArray(values: ArrayLike<number | bigint>, dtype: 'float32' | 'int32' | 'bool') {
-  if (dtype === 'float32') return Float32Array.from(values as ArrayLike<number>, Number)
-  return dtype === 'int32' ? Int32Array.from(values as never, Number) : Uint8Array.from(values as never, Number)
+const shapesInFile = ({ dialect }: GoldenCase, model: Module) =>
+  dialect ? shapesOfTable(dialect.toTheirs(tableOf(shapesOf(model)))) : shapesOf(model)
+
+/** Buffers of the reference (frequencies, masks, position ids) that the model does without. */
+function setAside(golden: GoldenCase, keys: ReadonlyMap<string, unknown>): void {
+  for (const buffer of golden.json.buffers ?? []) {
+    if (!keys.has(buffer))
+      golden.ignore(`weights.${buffer}`, 'a buffer of the reference, no parameter; load sets it aside')
+  }
 }
+
+/** What the model writes are the file's bytes, tensor by tensor, and it reads its own file to the same end. */
+async function proveSaving(golden: GoldenCase, adapter: Adapter, model: Module): Promise<void> {
+  const options = { dialect: golden.dialect, ties: 'all' } as const
+  const bytes = await saveToBytes(model, options)
+  for (const [name, { dtype, bytes: saved }] of parseSafetensors(bytes, `${golden.name}, saved`)) {
+    if (!golden.has(`weights.${name}`)) continue // already a failure of the names
+    const stored = golden.fixture.stored(`weights.${name}`)
+    if (dtype !== stored.dtype)
+      golden.failures.push(`saving: ${name} is written as ${dtype}, the file has ${stored.dtype}`)
+    else if (!equalBytes(saved, stored.bytes)) golden.failures.push(`saving: ${name} is not written as it was read`)
+  }
+  using again = adapter.model!(golden)!
+  await using file = await openSafetensors(bytesSource(bytes.slice(), `${golden.name}, saved`))
+  await load(again, file, { dialect: golden.dialect })
+  if (!equalBytes(await saveToBytes(again, options), bytes)) {
+    golden.failures.push('saving: the model, loaded from its own file, writes another one')
+  }
+}
+
+const equalBytes = (a: Uint8Array, b: Uint8Array) => Buffer.compare(a, b) === 0
 
 const tableOf = (shapes: ReadonlyMap<string, readonly number[]>): TensorTable =>
   new Map(
     [...shapes].map(([key, shape]) => [
       key,
-      { dtype: 'F32', shape, read: () => Promise.reject(new Error('no values')) },
+      { dtype: 'F32', shape, read: () => Promise.reject(new Error('described only')) },
     ]),
   )
 

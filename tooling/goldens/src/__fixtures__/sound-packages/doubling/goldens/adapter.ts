@@ -1,0 +1,1 @@
+export { adapters } from '../../../packages/doubling/goldens/adapter.ts'
