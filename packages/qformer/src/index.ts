@@ -1,1 +1,6 @@
-export {}
+export { QFormerAttention, QFormerSelfAttention } from './attention.ts'
+export { type QFormerConfig, qformerBase } from './config.ts'
+export { causalLoss, type LMLossOptions, QFormerForCausalLM, QFormerForMaskedLM } from './heads.ts'
+export { QFormerLayer } from './layer.ts'
+export { encoderBias, selfBias } from './masks.ts'
+export { QFormer, type QFormerInputs, textBranchKeys } from './qformer.ts'
