@@ -1,4 +1,5 @@
 import type { Adapter } from '@filature/goldens'
+import { additive, luongGlobal, luongLocal, pooling } from './content.ts'
 import { multihead, scaledDotProducts } from './multihead.ts'
 
-export const adapters: Adapter[] = [scaledDotProducts, multihead]
+export const adapters: Adapter[] = [scaledDotProducts, multihead, additive, luongGlobal, luongLocal, pooling]

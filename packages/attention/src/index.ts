@@ -1,5 +1,14 @@
 export { KeyValueCache } from './cache.ts'
 export {
+  AttentionalState,
+  ContextAttention,
+  type ContextInputs,
+  maskedSoftmax,
+  SoftAttention,
+} from './context.ts'
+export { HardAttention, type HardSample, MovingBaseline, scoreFunctionLoss } from './hard.ts'
+export { LocalAttention } from './local.ts'
+export {
   addBiases,
   causalBias,
   causalKeep,
@@ -13,6 +22,7 @@ export {
   segmentKeep,
 } from './masks.ts'
 export { type KeyValues, MultiheadAttention, type MultiheadInputs, type MultiheadOptions } from './multihead.ts'
+export { AttentionPooling, HiddenPooling, LinearPooling } from './pooling.ts'
 export { type KeptHeads, keptHeads, prunedLinear } from './pruning.ts'
 export {
   type RelativeKind,
@@ -38,4 +48,5 @@ export {
   scaledDotProduct,
   splitHeads,
 } from './scaled-dot-product.ts'
+export { AdditiveScore, ConcatScore, DotScore, GeneralScore, Score } from './scores.ts'
 export { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
