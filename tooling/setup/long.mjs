@@ -10,7 +10,7 @@ export async function run(args) {
   const unknown = args.filter((arg) => !kinds.includes(arg))
   if (unknown.length > 0) throw new Error(`test:long: wanted ${kinds.join(', ')}, got ${unknown.join(', ')}.`)
   await install()
-  await buildNative()
+  buildNative()
   return summarize(
     await vitest(['--mode', 'long', '--no-file-parallelism', ...args.map((kind) => `${kind}.long.test`)]),
   )

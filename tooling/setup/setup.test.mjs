@@ -100,6 +100,11 @@ it('every script of the root names a file that is there', () => {
   for (const path of paths) expect(() => readFileSync(at(path)), path).not.toThrow()
 })
 
+it('the pnpm that is installed here is the one that installs', () => {
+  const { packageManager, devDependencies } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  expect(`pnpm@${devDependencies.pnpm}`).toBe(packageManager)
+})
+
 it('the jobs are reached through run.mjs', async () => {
   const child = spawn(process.execPath, [fileURLToPath(new URL('run.mjs', import.meta.url)), 'nothing'])
   const errors = await child.stderr.toArray()

@@ -19,7 +19,7 @@ const checks = [
  */
 export async function run(args) {
   await install()
-  await buildNative()
+  buildNative()
   const result = { passed: 0, failed: 0, skipped: 0 }
   const notes = []
   for (const [name, command] of checks) {

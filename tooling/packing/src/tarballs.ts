@@ -40,9 +40,9 @@ export function buildAll(packages: readonly PublicPackage[]): Run {
 
 /** Packs one package as it would be published; returns the tarball's path. */
 export function pack({ name, folder }: PublicPackage, destination: string): string {
-  const { packageManager } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
-  const args = ['--yes', packageManager, 'pack', '--pack-destination', destination]
-  const { code, stdout, output } = execute('npx', args, folder, 120)
+  const pnpm = join(repository, 'node_modules/pnpm/bin/pnpm.cjs')
+  const args = [pnpm, 'pack', '--pack-destination', destination]
+  const { code, stdout, output } = execute(process.execPath, args, folder, 120)
   const file = stdout.trim().split('\n').at(-1)
   if (code !== 0 || !file?.endsWith('.tgz')) throw new Error(`${name}: packing failed (exit code ${code}): ${output}`)
   return file
