@@ -1,0 +1,229 @@
+import {
+  CheckpointError,
+  ConfigError,
+  clone,
+  keep,
+  type Module,
+  matcher,
+  type Parameter,
+  parametersOf,
+  sameShape,
+  type Tensor,
+  tidy,
+  type Which,
+} from '@filature/tensor'
+
+/** Options every optimizer has. */
+export interface CommonOptions {
+  /** Learning rate, where no schedule gives one. */
+  lr: number
+  weightDecay: number
+  /** Goes up the gradient instead of down. */
+  maximize: boolean
+  /** Factor on the learning rate, for groups that learn slower or faster than the rest. */
+  lrScale: number
+}
+
+/** Parameters, by path, that have options of their own. The first group that matches a parameter wins. */
+export type ParameterGroup<O> = {
+  readonly match: Which | ((path: string, parameter: Parameter) => boolean)
+} & Partial<O>
+
+/** What an optimizer remembers of one parameter: tensors of the parameter's shape, and the number of its steps. */
+export interface Slots {
+  /** Steps made with this parameter, this one included. */
+  step: number
+  readonly tensors: Record<string, Tensor>
+}
+
+/** The new value of a parameter and of its slots, made inside the optimizer's tidy. */
+export interface Update {
+  readonly value: Tensor
+  readonly slots: Record<string, Tensor>
+}
+
+/** What a checkpoint stores of an optimizer. Tensors by `<parameter path>.<slot>`; they stay the optimizer's own. */
+export interface OptimizerState {
+  readonly tensors: ReadonlyMap<string, Tensor>
+  readonly steps: Readonly<Record<string, number>>
+}
+
+interface Member<O> {
+  readonly parameter: Parameter
+  readonly options: O
+}
+
+/**
+ * Changes the parameters of a model by their gradients, with PyTorch's semantics. A parameter without a gradient is
+ * left alone, as a parameter whose `grad` is None is in PyTorch: no weight decay either.
+ */
+export abstract class Optimizer<O extends CommonOptions = CommonOptions> implements Disposable {
+  readonly options: O
+  readonly #members = new Map<string, Member<O>>()
+  readonly #slots = new Map<string, Slots>()
+
+  constructor(model: Module, options: O, groups: readonly ParameterGroup<O>[]) {
+    this.options = options
+    this.check(options)
+    const own = groups.map(({ match, ...rest }) => {
+      const merged = { ...options, ...rest } as O
+      this.check(merged)
+      return { matches: typeof match === 'function' ? match : matcher(match), options: merged }
+    })
+    const used = new Set<number>()
+    for (const [path, parameter] of parametersOf(model)) {
+      const at = own.findIndex(({ matches }) => matches(path, parameter))
+      if (at >= 0) used.add(at)
+      this.#members.set(path, { parameter, options: at >= 0 ? own[at]!.options : options })
+    }
+    const idle = own.findIndex((_, at) => !used.has(at))
+    if (idle >= 0) {
+      throw new ConfigError(
+        'optimizer-group',
+        `${this.name}: group ${idle} (${String(groups[idle]!.match)}) matches no parameter that an earlier group left; check its pattern.`,
+      )
+    }
+  }
+
+  get name(): string {
+    return this.constructor.name
+  }
+
+  /** Refuses options that cannot work. */
+  protected check(options: O): void {
+    for (const key of ['lr', 'weightDecay', 'lrScale'] as const) requireAtLeastZero(this.name, key, options[key])
+  }
+
+  /** The options that hold for the parameter at `path`. */
+  optionsOf(path: string): O {
+    return this.#member(path).options
+  }
+
+  #member(path: string): Member<O> {
+    const member = this.#members.get(path)
+    if (member) return member
+    throw new ConfigError('optimizer-path', `${this.name}: the model has no parameter '${path}'.`)
+  }
+
+  /**
+   * One step. Gradients by path, as `valueAndGrads` gives them; they stay the caller's.
+   * @param lr the learning rate of this step in every group (times its `lrScale`); each group's own when left out
+   */
+  step(grads: ReadonlyMap<string, Tensor>, lr?: number): void {
+    for (const [path, grad] of grads) {
+      const { parameter } = this.#member(path)
+      if (!sameShape(grad.shape, parameter.shape)) {
+        throw new ConfigError(
+          'optimizer-gradient',
+          `${this.name}: wanted a gradient of [${parameter.shape}] for ${path}, got [${grad.shape}].`,
+        )
+      }
+    }
+    for (const [path, grad] of grads) {
+      const { parameter, options } = this.#member(path)
+      this.#advance(path, parameter, grad, options, (lr ?? options.lr) * options.lrScale)
+    }
+  }
+
+  #advance(path: string, parameter: Parameter, grad: Tensor, options: O, lr: number): void {
+    const before = this.#slots.get(path)
+    const step = (before?.step ?? 0) + 1
+    if (before && this.updateInPlace(parameter, grad, { ...before, step }, options, lr)) {
+      before.step = step
+      return
+    }
+    tidy(() => {
+      const { value, slots } = this.update(parameter.value, grad, { step, tensors: before?.tensors ?? {} }, options, lr)
+      for (const slot of Object.values(slots)) keep(slot)
+      parameter.assign(value)
+      this.#replace(path, { step, tensors: slots })
+    })
+  }
+
+  #replace(path: string, slots: Slots): void {
+    const before = this.#slots.get(path)
+    const kept = new Set(Object.values(slots.tensors))
+    for (const tensor of Object.values(before?.tensors ?? {})) if (!kept.has(tensor)) tensor.dispose()
+    this.#slots.set(path, slots)
+  }
+
+  /** The update in plain ops; runs inside a tidy. `slots.tensors` is empty at a parameter's first step. */
+  protected abstract update(value: Tensor, grad: Tensor, slots: Slots, options: O, lr: number): Update
+
+  /** A backend's kernel that changes the parameter and its slots where they lie; false where there is none. */
+  protected updateInPlace(_parameter: Parameter, _grad: Tensor, _slots: Slots, _options: O, _lr: number): boolean {
+    return false
+  }
+
+  /** Names of the slots that a parameter with these options has after its first step. */
+  protected abstract slotNames(options: O): readonly string[]
+
+  /** What is to be stored. The tensors stay the optimizer's own and change with the next step. */
+  state(): OptimizerState {
+    const tensors = new Map<string, Tensor>()
+    const steps: Record<string, number> = {}
+    for (const [path, slots] of this.#slots) {
+      steps[path] = slots.step
+      for (const [name, tensor] of Object.entries(slots.tensors)) tensors.set(`${path}.${name}`, tensor)
+    }
+    return { tensors, steps }
+  }
+
+  /** Refuses a stored state that does not fit, naming all that is wrong. */
+  checkState({ tensors, steps }: OptimizerState): void {
+    const problems: string[] = []
+    const wanted = new Set<string>()
+    for (const path of Object.keys(steps)) {
+      const member = this.#members.get(path)
+      if (!member) {
+        problems.push(`${path}: the model has no such parameter`)
+        continue
+      }
+      for (const name of this.slotNames(member.options)) {
+        const key = `${path}.${name}`
+        const tensor = tensors.get(key)
+        wanted.add(key)
+        if (!tensor) problems.push(`${key}: missing`)
+        else if (!sameShape(tensor.shape, member.parameter.shape)) {
+          problems.push(`${key}: wanted [${member.parameter.shape}], got [${tensor.shape}]`)
+        }
+      }
+    }
+    for (const key of tensors.keys()) if (!wanted.has(key)) problems.push(`${key}: unexpected`)
+    if (problems.length) {
+      throw new CheckpointError(
+        'optimizer-state',
+        `${this.name}: the stored state does not fit this optimizer; train with the options of the first run.\n` +
+          problems.map((problem) => `  ${problem}`).join('\n'),
+      )
+    }
+  }
+
+  /** Takes a stored state over (copies of its tensors); one that does not fit changes nothing. */
+  restore(state: OptimizerState): void {
+    this.checkState(state)
+    const { tensors, steps } = state
+    this[Symbol.dispose]()
+    for (const [path, step] of Object.entries(steps)) {
+      const names = this.slotNames(this.#member(path).options)
+      const own = Object.fromEntries(names.map((name) => [name, keep(clone(tensors.get(`${path}.${name}`)!))]))
+      this.#slots.set(path, { step, tensors: own })
+    }
+  }
+
+  /** Frees the slots. */
+  [Symbol.dispose](): void {
+    for (const { tensors } of this.#slots.values()) for (const tensor of Object.values(tensors)) tensor.dispose()
+    this.#slots.clear()
+  }
+}
+
+export function requireAtLeastZero(who: string, key: string, value: number): void {
+  if (value >= 0) return
+  throw new ConfigError('optimizer-option', `${who}: wanted ${key} of at least 0, got ${value}.`)
+}
+
+export function requireFraction(who: string, key: string, value: number): void {
+  if (value >= 0 && value < 1) return
+  throw new ConfigError('optimizer-option', `${who}: wanted ${key} from 0 up to (not including) 1, got ${value}.`)
+}
