@@ -1,23 +1,31 @@
 import { join } from 'node:path'
 import { cruise, type IForbiddenRuleType } from 'dependency-cruiser'
-import { type Arrows, workbench } from './arrows.ts'
+import { type Arrows, below, workbench } from './arrows.ts'
 
-const tests = String.raw`\.(test|test-d|bench)\.ts$|/goldens/|/bench/|/src/__tests__/`
+const testPaths = String.raw`(goldens/|bench/|src/.*\.(test|test-d|bench)\.ts$)`
+const tests = `^packages/[^/]+/${testPaths}`
 const anyOf = (names: readonly string[]) => (names.length > 0 ? names.join('|') : 'nothing')
 
 /** A module of ours: a resolved file, or the bare name where it does not resolve. */
 const ours = (names: readonly string[]) => `^(packages/(${anyOf(names)})/|@filature/(${anyOf(names)})(/|$))`
 
 function rules(list: Arrows): IForbiddenRuleType[] {
-  const perPackage = Object.entries(list).map(([name, allowed]): IForbiddenRuleType => {
-    return {
+  const perPackage = Object.entries(list).flatMap(([name, allowed]): IForbiddenRuleType[] => [
+    {
       name: `arrow-${name}`,
       comment: `${name} may import ${allowed.join(', ') || 'no other package'}.`,
       severity: 'error',
-      from: { path: `^packages/${name}/` },
+      from: { path: `^packages/${name}/`, pathNot: tests },
       to: { path: '^(packages/|@filature/)', pathNot: ours([name, ...allowed, ...workbench]) },
-    }
-  })
+    },
+    {
+      name: `test-arrow-${name}`,
+      comment: `Tests of ${name} may import what stands below it in the list of arrows.`,
+      severity: 'error',
+      from: { path: `^packages/${name}/${testPaths}` },
+      to: { path: '^(packages/|@filature/)', pathNot: ours([name, ...below(list, name), ...workbench]) },
+    },
+  ])
   return [
     ...perPackage,
     {
@@ -39,7 +47,7 @@ function rules(list: Arrows): IForbiddenRuleType[] {
       comment: 'What ships does not import tests, benches or golden adapters.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: tests },
-      to: { path: `^packages/.*(${tests})` },
+      to: { path: tests },
     },
     {
       name: 'apps',

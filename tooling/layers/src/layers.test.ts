@@ -99,9 +99,18 @@ describe('imports', () => {
     )
   })
 
-  it('fail in tests too', async () => {
-    write('packages/tensor/src/upward.test.ts', "import '@filature/llama'\n")
-    expect((await importProblems(root, list)).join('\n')).toContain('arrow-tensor')
+  it.each(['src/upward.test.ts', 'goldens/adapter.ts', 'bench/upward.bench.ts'])('fail in %s too', async (path) => {
+    write(`packages/tensor/${path}`, "import '@filature/llama'\n")
+    expect((await importProblems(root, list)).join('\n')).toContain('test-arrow-tensor')
+  })
+
+  it('let tests, and nothing else, use whatever stands below', async () => {
+    const wide: Arrows = { ...list, llama: ['tensor'] }
+    write('packages/llama/src/index.ts', 'export const two = 2\n')
+    write('packages/llama/src/two.test.ts', "import '@filature/attention'\n")
+    expect(await importProblems(root, wide)).toEqual([])
+    write('packages/llama/src/index.ts', "export * from '@filature/attention'\n")
+    expect((await importProblems(root, wide)).join('\n')).toContain('arrow-llama')
   })
 
   it('leave the workbench to tests and golden adapters', async () => {

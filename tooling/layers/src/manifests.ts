@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Arrows, tfjsUsers, workbench } from './arrows.ts'
+import { type Arrows, below, tfjsUsers, workbench } from './arrows.ts'
 
 const fields = ['dependencies', 'peerDependencies', 'optionalDependencies', 'devDependencies'] as const
 type Field = (typeof fields)[number]
@@ -54,7 +54,8 @@ export function arrowProblems(manifests: readonly Manifest[], list: Arrows): str
         if (!name.startsWith('@filature/')) return []
         const to = name.slice('@filature/'.length)
         if (workbench.includes(to)) return [`${at}: the workbench is reached by alias, never as a dependency`]
-        if (!allowed.includes(to)) return [`${at}: no arrow ${from} -> ${to}`]
+        const reach = field === 'devDependencies' ? below(list, from) : allowed
+        if (!reach.includes(to)) return [`${at}: no arrow ${from} -> ${to}`]
         if (version !== 'workspace:^') return [`${at}: wanted "workspace:^", got "${version}"`]
         return []
       })
