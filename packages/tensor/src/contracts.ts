@@ -74,6 +74,8 @@ export interface CausalInputs {
   /** int32 (B, T); counted from the cache's length by default. */
   positionIds?: Tensor2D
   cache?: Cache
+  /** Only the scores of the last position: (B, 1, V). */
+  lastOnly?: boolean
 }
 
 /** A decoder-only language model that `generation` can drive. */
