@@ -23,14 +23,9 @@ export class Consumer {
     writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))
   }
 
-  /** Installs with npm, peers checked; scripts of dependencies do not run, ours need none. */
+  /** Installs with npm as a user does, peers checked. */
   install(): Run {
-    return execute(
-      'npm',
-      ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--prefer-offline'],
-      this.folder,
-      300,
-    )
+    return execute('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline'], this.folder, 300)
   }
 
   /** Writes the example as the user would, and as JavaScript without its types. */
