@@ -9,6 +9,8 @@ export interface Tier {
 const any = 'src/**/*.test.ts'
 const golden = 'src/**/*.golden.test.ts'
 const long = 'src/**/*.long.test.ts'
+/** Run by the project of tooling/float64, in processes of doubles. */
+const doubles = 'src/**/*.float64.test.ts'
 const minute = 60_000
 
 /**
@@ -16,8 +18,8 @@ const minute = 60_000
  * A `long` test (fuzz, kill, leak, browser, packing, trained networks) states its own budget in its file.
  */
 const tiers: Record<string, Tier> = {
-  test: { include: [any], exclude: [long], timeout: minute },
-  unit: { include: [any], exclude: [golden, long], timeout: minute },
+  test: { include: [any], exclude: [long, doubles], timeout: minute },
+  unit: { include: [any], exclude: [golden, long, doubles], timeout: minute },
   golden: { include: [golden], exclude: [], timeout: minute },
   long: { include: [long], exclude: [], timeout: 30 * minute },
 }
