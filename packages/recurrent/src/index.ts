@@ -1,1 +1,13 @@
-export {}
+export { CharLSTM, type CharLSTMConfig } from './char/char-lstm.ts'
+export { type CharModel, type CharState, nextCharacterLoss } from './char/char-model.ts'
+export { CharRNN, type CharRNNConfig } from './char/char-rnn.ts'
+export { bitsPerCharacter } from './char/evaluate.ts'
+export { type GenerateOptions, generateIds } from './char/generate.ts'
+export { CharVocabulary } from './char/vocabulary.ts'
+export { GRU, LSTM, RNN } from './networks.ts'
+export {
+  type InitialState,
+  RecurrentNetwork,
+  type RecurrentOptions,
+  type RecurrentOutput,
+} from './recurrent-network.ts'
