@@ -1,1 +1,11 @@
-export {}
+export { type LlamaConfig, llamaConfig, llamaPresets, type RopeScaling } from './config.ts'
+export { fromGguf, fromLlama2c, ggufDialect, type Llama2cConfig, metaDialect } from './dialects.ts'
+export {
+  Llama,
+  LlamaAttention,
+  LlamaDecoderLayer,
+  type LlamaLossOptions,
+  LlamaMLP,
+  LlamaModel,
+} from './llama.ts'
+export { SlicedLinear } from './sliced-linear.ts'
