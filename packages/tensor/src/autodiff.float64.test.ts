@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import * as tf from '#tfjs'
+import { numbersOf, programs, run } from './__fixtures__/random-program.ts'
 import { differentiate } from './autodiff.ts'
 import { tidy } from './memory.ts'
-import { numbersOf, programs, run } from './program.arbitrary.ts'
 
 beforeAll(() => tf.setBackend('cpu'))
 

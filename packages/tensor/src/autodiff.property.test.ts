@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
 import * as tf from '#tfjs'
+import { numbersOf, type Program, programs, run } from './__fixtures__/random-program.ts'
 import { differentiate } from './autodiff.ts'
 import { keep, liveMemory, tidy } from './memory.ts'
-import { numbersOf, type Program, programs, run } from './program.arbitrary.ts'
 import type { Tensor } from './types.ts'
 
 beforeAll(() => tf.setBackend('cpu'))

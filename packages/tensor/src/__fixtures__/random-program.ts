@@ -16,8 +16,8 @@ import {
   sum,
   tanh,
   transpose,
-} from './index.ts'
-import { type Scalar, sizeOf, type Tensor } from './types.ts'
+} from '../index.ts'
+import { type Scalar, sizeOf, type Tensor } from '../types.ts'
 
 /** One step of a random program: an op on earlier values, by index modulo their number. */
 interface Step {
