@@ -1,3 +1,12 @@
+export {
+  type BlockPattern,
+  type BlockSparseOptions,
+  blockSparseAttention,
+  localBlocks,
+  randomBlocks,
+  stridedBlocks,
+  unionOfBlocks,
+} from './block-sparse.ts'
 export { KeyValueCache } from './cache.ts'
 export {
   AttentionalState,
@@ -6,8 +15,10 @@ export {
   maskedSoftmax,
   SoftAttention,
 } from './context.ts'
+export type { GlobalTokens } from './global-tokens.ts'
 export { HardAttention, type HardSample, MovingBaseline, scoreFunctionLoss } from './hard.ts'
 export { LocalAttention } from './local.ts'
+export { LongformerSelfAttention, type LongformerSelfAttentionConfig } from './longformer.ts'
 export {
   addBiases,
   causalBias,
@@ -50,3 +61,4 @@ export {
 } from './scaled-dot-product.ts'
 export { AdditiveScore, ConcatScore, DotScore, GeneralScore, Score } from './scores.ts'
 export { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
+export { type SlidingWindowOptions, slidingWindowAttention, slidingWindowKeep } from './sliding-window.ts'
