@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
+import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { manifestProblems, readManifests } from './manifests.ts'
 
@@ -10,6 +11,7 @@ const problems = [
   ...manifestProblems(readManifests(root), arrows),
   ...(await importProblems(root, arrows)),
   ...banProblems(root),
+  ...fileProblems(root),
 ]
 
 for (const problem of problems) console.error(problem)

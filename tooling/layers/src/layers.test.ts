@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Arrows, arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
+import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { type Manifest, manifestProblems, readManifests } from './manifests.ts'
 
@@ -210,6 +211,20 @@ describe('bans', () => {
     write('packages/tensor/src/op.test.ts', `${use}export const read = (x: Tensor) => x.dataSync()\n`)
     expect(banProblems(root)).toEqual([
       'packages/tensor/src/op.ts:2:38 dataSync: await data() instead; packages never read back synchronously',
+    ])
+  })
+})
+
+describe('files', () => {
+  it('have an end and a name', () => {
+    expect(fileProblems(root)).toEqual([])
+    write('packages/tensor/src/long.ts', 'export {}\n'.repeat(401))
+    write('packages/tensor/src/utils/shapes.ts', 'export {}\n')
+    write('packages/tensor/src/common.ts', 'export {}\n')
+    expect(fileProblems(root).sort()).toEqual([
+      'packages/tensor/src/common.ts: "common" says nothing; name the idea',
+      'packages/tensor/src/long.ts: 401 lines; split it by idea at 400',
+      'packages/tensor/src/utils/shapes.ts: "utils" says nothing; name the idea',
     ])
   })
 })
