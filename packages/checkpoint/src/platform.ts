@@ -1,6 +1,10 @@
 import { ConfigError } from '@filature/tensor'
 import type { ByteSource } from './byte-source.ts'
 
+// What stands in for Node's files in a browser: the same names, an error for each thing that needs a file system.
+export { hubFiles } from './hub/files-in-browser.ts'
+export { cachedDownload } from './url-cache.ts'
+
 const noFiles = (what: string): never => {
   throw new ConfigError('no-file-system', `${what}: there is no file system here; pass a Blob, bytes or a URL.`)
 }
@@ -24,6 +28,7 @@ export async function removeFiles(paths: readonly string[]): Promise<void> {
   noFiles(`removing ${paths}`)
 }
 
-export async function kindOfPath(path: string): Promise<'file' | 'folder' | undefined> {
-  return noFiles(`opening ${path}`)
+/** Nothing lies at any path. */
+export async function kindOfPath(_path: string): Promise<'file' | 'folder' | undefined> {
+  return undefined
 }

@@ -1,0 +1,49 @@
+import type { ByteSource } from '../byte-source.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { readValues } from '../decode.ts'
+import type { TensorValues } from '../dtypes.ts'
+import { quote, refuse } from '../refuse.ts'
+import { allocate } from '../sources/range.ts'
+import { dequantize, isPlain } from './blocks.ts'
+import { type GgufTensor, readGgufHeader } from './header.ts'
+
+/** Blocks that are decoded at a time: about 8 MiB. */
+const chunkBlocks = 1 << 18
+
+/**
+ * Opens a GGUF file. Shapes come in PyTorch's order, names as the file has them (a dialect makes them a model's);
+ * quantised tensors are decoded to float32 as they are read. `metadata` holds the file's keys. Owns the source.
+ */
+export async function openGguf(source: ByteSource): Promise<Checkpoint> {
+  const { metadata, tensors } = await readGgufHeader(source)
+  const tensorOf = (name: string) => {
+    return tensors.get(name) ?? refuse('no-such-tensor', source.name, `there is no tensor ${quote(name)}.`)
+  }
+  return {
+    format: 'gguf',
+    name: source.name,
+    metadata,
+    names: () => [...tensors.keys()],
+    has: (name) => tensors.has(name),
+    info: (name) => {
+      const { format, shape } = tensorOf(name)
+      return { dtype: format.dtype, shape }
+    },
+    read: async (name) => await readTensor(source, tensorOf(name), `${source.name}: tensor ${quote(name)}`),
+    close: () => source.close(),
+    [Symbol.asyncDispose]: () => source.close(),
+  }
+}
+
+async function readTensor(source: ByteSource, tensor: GgufTensor, who: string): Promise<TensorValues> {
+  const { format, count, begin, end } = tensor
+  const { dtype } = format
+  if (isPlain(dtype)) return await readValues(source, begin, dtype, count, who)
+  const out = allocate(who, 4 * count, () => new Float32Array(count))
+  const step = chunkBlocks * format.bytes
+  for (let at = begin; at < end; at += step) {
+    const bytes = await source.read(at, Math.min(step, end - at))
+    dequantize(dtype, bytes, out, ((at - begin) / format.bytes) * format.elements)
+  }
+  return out
+}

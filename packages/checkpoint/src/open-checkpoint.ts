@@ -1,0 +1,40 @@
+import { kindOfPath } from '#platform'
+import type { ByteSource } from './byte-source.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { folderFiles } from './folder.ts'
+import { openSource } from './open-source.ts'
+import { openUrl, type UrlOptions } from './open-url.ts'
+import type { PyTorchOptions } from './pytorch/open.ts'
+import { blobSource } from './sources/blob.ts'
+import { bytesSource } from './sources/memory.ts'
+import { openWeights } from './weights.ts'
+
+export interface OpenOptions extends PyTorchOptions, UrlOptions {}
+
+/** A path or URL, a Blob or File, bytes, or any source of bytes. */
+export type CheckpointTarget = string | URL | Blob | Uint8Array | ArrayBuffer | ByteSource
+
+/**
+ * Opens a checkpoint whatever its format, told by its first bytes: safetensors, what torch.save wrote, GGUF. A path may
+ * also be a folder or an index (`model.safetensors.index.json`), whose shards are opened as one. Nothing is loaded
+ * until it is read; close the checkpoint when done.
+ */
+export async function openCheckpoint(target: CheckpointTarget, options: OpenOptions = {}): Promise<Checkpoint> {
+  if (target instanceof Blob) return await openSource(blobSource(target), options)
+  if (target instanceof Uint8Array || target instanceof ArrayBuffer) {
+    return await openSource(bytesSource(target), options)
+  }
+  if (typeof target !== 'string' && !(target instanceof URL)) return await openSource(target, options)
+  const text = String(target)
+  if (/^https?:/.test(text)) return await openSource(await openUrl(text, options), options)
+
+  const path = text.startsWith('file:') ? pathOfFileUrl(text) : text
+  if ((await kindOfPath(path)) === 'folder') return await openWeights(folderFiles(path), options)
+  const cut = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1
+  return await openWeights(folderFiles(path.slice(0, cut) || '.'), { ...options, weights: path.slice(cut) })
+}
+
+function pathOfFileUrl(url: string): string {
+  const path = decodeURIComponent(new URL(url).pathname)
+  return /^\/[A-Za-z]:/.test(path) ? path.slice(1) : path // a Windows drive
+}
