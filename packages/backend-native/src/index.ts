@@ -1,1 +1,1 @@
-export {}
+export { type NativeOptions, native, nativeMemory } from './provider.ts'

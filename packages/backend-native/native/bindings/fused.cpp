@@ -1,0 +1,153 @@
+// Norms, rotary positions, cross-entropy, dropout.
+#include "call.h"
+
+namespace filature {
+
+Philox philox_of(Call& c) {
+  Philox p;
+  for (uint32_t& k : p.key) k = c.word("key");
+  for (uint32_t& k : p.counter) k = c.word("counter");
+  p.threshold = c.word("threshold");
+  p.scale = c.real("scale");
+  return p;
+}
+
+namespace {
+
+// layerNorm(rows, columns, eps, x, weight?, bias?, y, mean?, rstd?)
+napi_value js_layer_norm(napi_env env, napi_callback_info info) {
+  Call c(env, info, "layerNorm");
+  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const float eps = c.real("eps");
+  const float* x = c.floats("x", n);
+  const float* weight = c.maybe_floats("weight", columns);
+  const float* bias = c.maybe_floats("bias", columns);
+  float* y = c.floats("y", n);
+  float* mean = c.maybe_floats("mean", rows);
+  float* rstd = c.maybe_floats("rstd", rows);
+  if (c.ok()) kernels().layer_norm(x, weight, bias, eps, rows, columns, y, mean, rstd);
+  return nullptr;
+}
+
+// layerNormGrad(rows, columns, x, weight?, mean, rstd, dy, dx?, dWeight?, dBias?)
+napi_value js_layer_norm_grad(napi_env env, napi_callback_info info) {
+  Call c(env, info, "layerNormGrad");
+  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const float* x = c.floats("x", n);
+  const float* weight = c.maybe_floats("weight", columns);
+  const float* mean = c.floats("mean", rows);
+  const float* rstd = c.floats("rstd", rows);
+  const float* dy = c.floats("dy", n);
+  float* dx = c.maybe_floats("dx", n);
+  float* d_weight = c.maybe_floats("dWeight", columns);
+  float* d_bias = c.maybe_floats("dBias", columns);
+  if (c.ok()) kernels().layer_norm_grad(x, weight, mean, rstd, dy, rows, columns, dx, d_weight, d_bias);
+  return nullptr;
+}
+
+// rmsNorm(rows, columns, eps, x, weight, y, rstd?)
+napi_value js_rms_norm(napi_env env, napi_callback_info info) {
+  Call c(env, info, "rmsNorm");
+  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const float eps = c.real("eps");
+  const float* x = c.floats("x", n);
+  const float* weight = c.floats("weight", columns);
+  float* y = c.floats("y", n);
+  float* rstd = c.maybe_floats("rstd", rows);
+  if (c.ok()) kernels().rms_norm(x, weight, eps, rows, columns, y, rstd);
+  return nullptr;
+}
+
+// rmsNormGrad(rows, columns, x, weight, rstd, dy, dx?, dWeight?)
+napi_value js_rms_norm_grad(napi_env env, napi_callback_info info) {
+  Call c(env, info, "rmsNormGrad");
+  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const float* x = c.floats("x", n);
+  const float* weight = c.floats("weight", columns);
+  const float* rstd = c.floats("rstd", rows);
+  const float* dy = c.floats("dy", n);
+  float* dx = c.maybe_floats("dx", n);
+  float* d_weight = c.maybe_floats("dWeight", columns);
+  if (c.ok()) kernels().rms_norm_grad(x, weight, rstd, dy, rows, columns, dx, d_weight);
+  return nullptr;
+}
+
+// rotary(B, T, H, D, R, perBatch, interleaved, inverse, x, cos, sin, y)
+napi_value js_rotary(napi_env env, napi_callback_info info) {
+  Call c(env, info, "rotary");
+  const int64_t B = c.size("B"), T = c.size("T"), H = c.size("H"), D = c.size("D"), R = c.size("R");
+  if (c.ok() && (R > D || R % 2)) c.fail("R", "even and at most D");
+  const bool per_batch = c.flag("perBatch"), interleaved = c.flag("interleaved"), inverse = c.flag("inverse");
+  const int64_t n = count_of(B, T, H, D), angles = count_of(per_batch ? B : 1, T, R / 2);
+  const float* x = c.floats("x", n);
+  const float* cos = c.floats("cos", angles);
+  const float* sin = c.floats("sin", angles);
+  float* y = c.floats("y", n);
+  if (c.ok()) kernels().rotary(x, cos, sin, B, T, H, D, R, per_batch, interleaved, inverse, y);
+  return nullptr;
+}
+
+// crossEntropy(rows, V, ignore, smoothing, logits, labels, loss, lse)
+napi_value js_cross_entropy(napi_env env, napi_callback_info info) {
+  Call c(env, info, "crossEntropy");
+  const int64_t rows = c.size("rows"), V = c.size("V");
+  const auto ignore = static_cast<int32_t>(c.number("ignore"));
+  const float smoothing = c.real("smoothing");
+  const float* logits = c.floats("logits", count_of(rows, V));
+  const int32_t* labels = c.ints("labels", rows);
+  float* loss = c.floats("loss", rows);
+  float* lse = c.floats("lse", rows);
+  c.check_ids("labels", labels, rows, V, ignore);
+  if (c.ok()) kernels().cross_entropy(logits, labels, rows, V, ignore, smoothing, loss, lse);
+  return nullptr;
+}
+
+// crossEntropyGrad(rows, V, ignore, smoothing, logits, labels, lse, dLoss, dLogits)
+napi_value js_cross_entropy_grad(napi_env env, napi_callback_info info) {
+  Call c(env, info, "crossEntropyGrad");
+  const int64_t rows = c.size("rows"), V = c.size("V");
+  const auto ignore = static_cast<int32_t>(c.number("ignore"));
+  const float smoothing = c.real("smoothing");
+  const float* logits = c.floats("logits", count_of(rows, V));
+  const int32_t* labels = c.ints("labels", rows);
+  const float* lse = c.floats("lse", rows);
+  const float* d_loss = c.floats("dLoss", rows);
+  float* d_logits = c.floats("dLogits", count_of(rows, V));
+  c.check_ids("labels", labels, rows, V, ignore);
+  if (c.ok()) kernels().cross_entropy_grad(logits, labels, lse, d_loss, rows, V, ignore, smoothing, d_logits);
+  return nullptr;
+}
+
+// dropout(n, k0, k1, c0, c1, threshold, scale, x, y)
+napi_value js_dropout(napi_env env, napi_callback_info info) {
+  Call c(env, info, "dropout");
+  const int64_t n = c.size("n", int64_t{1} << 33);
+  const Philox p = philox_of(c);
+  const float* x = c.floats("x", n);
+  float* y = c.floats("y", n);
+  if (c.ok()) kernels().dropout(p, x, y, n);
+  return nullptr;
+}
+
+// philox(first, n, k0, k1, c0, c1, words): words as an Int32Array
+napi_value js_philox(napi_env env, napi_callback_info info) {
+  Call c(env, info, "philox");
+  const int64_t first = c.size("first", int64_t{1} << 33), n = c.size("n");
+  Philox p = {};
+  for (uint32_t& k : p.key) k = c.word("key");
+  for (uint32_t& k : p.counter) k = c.word("counter");
+  int32_t* words = c.ints("words", n);
+  if (c.ok()) kernels().philox_words(p, first, reinterpret_cast<uint32_t*>(words), n);
+  return nullptr;
+}
+
+}  // namespace
+
+void register_fused(napi_env env, napi_value exports) {
+  const Export all[] = {{"layerNorm", js_layer_norm}, {"layerNormGrad", js_layer_norm_grad}, {"rmsNorm", js_rms_norm},
+                        {"rmsNormGrad", js_rms_norm_grad}, {"rotary", js_rotary}, {"crossEntropy", js_cross_entropy},
+                        {"crossEntropyGrad", js_cross_entropy_grad}, {"dropout", js_dropout}, {"philox", js_philox}};
+  define(env, exports, all, sizeof all / sizeof all[0]);
+}
+
+}  // namespace filature

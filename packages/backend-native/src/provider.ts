@@ -1,0 +1,58 @@
+import { cpus } from 'node:os'
+import { BackendError, type BackendProvider, ConfigError } from '@filature/tensor'
+import { findBackend, findBackendFactory, registerBackend } from '@tensorflow/tfjs-core'
+import { addonMissing, loadAddon } from './addon.ts'
+import { NativeBackend } from './backend.ts'
+import { registerKernels } from './register.ts'
+
+const NAME = 'native'
+
+export interface NativeOptions {
+  /** Threads of the calling JavaScript thread's kernels; all cores this process may use when left out. */
+  threads?: number
+  /** 'avx512', 'avx2' or 'baseline' instead of the best this machine has: to compare, or to reproduce another's numbers. */
+  instructionSet?: string
+  /** Fills free memory with NaN, so that reading what was never written shows. For tests: it costs time. */
+  poison?: boolean
+}
+
+/** Bytes of the backend's blocks: in use by tensors, and waiting to be used again. */
+export function nativeMemory(): { live: number; idle: number } {
+  const backend = findBackend(NAME)
+  if (!(backend instanceof NativeBackend)) {
+    throw new BackendError(
+      'native-inactive',
+      'nativeMemory: the native backend is not up; call useBackend(native()) first.',
+    )
+  }
+  return backend.memoryPool.usage
+}
+
+/** The native backend: C++ kernels on typed arrays. */
+export function native(options: NativeOptions = {}): BackendProvider {
+  const { threads, instructionSet, poison = process.env.FILATURE_NATIVE_POISON === '1' } = options
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
+    throw new ConfigError('native-threads', `native: wanted threads from 1 to 1024, got ${threads}.`)
+  }
+  return {
+    name: NAME,
+    available: async () => addonMissing() ?? true,
+    activate: async () => {
+      const addon = loadAddon()
+      if (instructionSet !== undefined && addon.isa(instructionSet) !== instructionSet) {
+        throw new BackendError(
+          'native-instruction-set',
+          `native: wanted the instruction set '${instructionSet}', this machine has ${addon.isas().replaceAll(' ', ', ')}.`,
+        )
+      }
+      if (instructionSet === undefined) addon.isa('auto')
+      addon.threads(threads ?? addon.cores())
+      if (!findBackendFactory(NAME)) {
+        registerKernels(NAME)
+        registerBackend(NAME, () => new NativeBackend(addon, { poison }), 5)
+      }
+      const model = cpus()[0]?.model.trim() || process.arch
+      return { device: model, threads: addon.threads(), features: [addon.isa()] }
+    },
+  }
+}
