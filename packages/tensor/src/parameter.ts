@@ -46,6 +46,11 @@ export class Parameter {
     return this.#substitute ?? this.store.dense()
   }
 
+  /** Whether `value` is a stand-in (see `substitute`). */
+  get isSubstituted(): boolean {
+    return this.#substitute !== undefined
+  }
+
   /** Whether products should ask the store (packed weights) instead of reading `value`. */
   get isPacked(): boolean {
     return this.#substitute === undefined && this.#store !== undefined && this.#store.format !== 'float32'
