@@ -133,6 +133,23 @@ describe('the backward walk', () => {
     model[Symbol.dispose]()
   })
 
+  it('keeps no activations of a part that no source reaches', () => {
+    const x = tensor(Float32Array.from(new Rng(1).normal(4000)), [40, 100])
+    const w = tensor([2])
+    let held = 0
+    tidy(() => {
+      const before = liveMemory().bytes
+      const tower = () => tidy(() => gelu(gelu(gelu(x))))
+      const { grads } = differentiate(() => {
+        const y = tower()
+        held = liveMemory().bytes - before - 4 * y.size
+        return sum<Scalar>(mul(y, w))
+      }, [w])
+      expect(grads[0]!.dataSync()[0]).toBeCloseTo(sum(tower()).dataSync()[0]!, 2)
+    })
+    expect(held).toBe(0)
+  })
+
   it('treats a frozen part as a constant', () => {
     const x = tensor([2, 3])
     const { grads } = differentiate(

@@ -12,10 +12,43 @@ export function gradientWanted(input: string): boolean {
   return wanted === null || wanted.has(input)
 }
 
+/** While recording with known sources: ids of the tensors that depend on them; all others need no tape. */
+let dependent: Set<number> | null = null
+
+const runKernelFunc = engine.runKernelFunc.bind(engine)
+
+// A call whose inputs depend on no source runs off the tape, so that frozen parts keep no activations.
+engine.runKernelFunc = (call) => {
+  if (dependent === null || !engine.isTapeOn()) return runKernelFunc(call)
+  const ids = dependent
+  const { inputs } = call
+  let needed = false
+  for (const name in inputs) {
+    const x = inputs[name]
+    if (x && ids.has(x.id)) {
+      needed = true
+      break
+    }
+  }
+  if (!needed) {
+    engine.state.kernelDepth++
+    try {
+      return runKernelFunc(call)
+    } finally {
+      engine.state.kernelDepth--
+    }
+  }
+  const outputs = runKernelFunc(call)
+  for (const y of Array.isArray(outputs) ? outputs : [outputs]) if (y.dtype === 'float32') ids.add(y.id)
+  return outputs
+}
+
 /** Runs `fn` with a fresh tape, whatever was being recorded around it, and returns what it recorded. */
-function record<T>(fn: () => T): { result: T; tape: TapeNode[] } {
+function record<T>(fn: () => T, sources: Tensor[] | null): { result: T; tape: TapeNode[] } {
   const { state } = engine
   const { activeTape, gradientDepth, kernelDepth } = state
+  const outerDependent = dependent
+  dependent = sources && new Set(sources.map((x) => x.id))
   state.gradientDepth = 0
   state.kernelDepth = 0
   engine.startTape()
@@ -29,6 +62,7 @@ function record<T>(fn: () => T): { result: T; tape: TapeNode[] } {
     state.activeTape = activeTape
     state.gradientDepth = gradientDepth
     state.kernelDepth = kernelDepth
+    dependent = outerDependent
   }
 }
 
@@ -137,7 +171,7 @@ export function differentiate<T extends Tensor | Tensor[]>(
   sources: Tensor[] | (() => Tensor[]),
   cotangents?: (Tensor | null)[],
 ): Differentiated<T> {
-  const { result, tape } = record(fn)
+  const { result, tape } = record(fn, typeof sources === 'function' ? null : sources)
   const flow = new Flow()
   let next = tape.length - 1
   try {

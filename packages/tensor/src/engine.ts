@@ -26,12 +26,16 @@ export interface Engine {
   isTapeOn(): boolean
   keep<T extends tf.Tensor>(tensor: T): T
   runKernel(name: string, inputs: object, attrs?: object): tf.Tensor | tf.Tensor[]
-  runKernelFunc(call: {
-    forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[]
-    backwardsFunc: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>
-    inputs: Record<string, tf.Tensor>
-    attrs?: object
-  }): tf.Tensor | tf.Tensor[]
+  runKernelFunc(call: KernelCall): tf.Tensor | tf.Tensor[]
+}
+
+/** A kernel by name, or functions with a gradient of their own. */
+export interface KernelCall {
+  kernelName?: string
+  forwardFunc?: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor | tf.Tensor[]
+  backwardsFunc?: (dy: tf.Tensor | tf.Tensor[], saved: tf.Tensor[]) => Record<string, () => tf.Tensor>
+  inputs: Record<string, tf.Tensor>
+  attrs?: object
 }
 
 export const engine = tf.engine() as unknown as Engine
