@@ -1,6 +1,6 @@
 import * as tf from '#tfjs'
 import { ConfigError } from './errors.ts'
-import { softmaxCrossEntropy } from './fused/cross-entropy.ts'
+import { atLabel, softmaxCrossEntropy } from './fused/cross-entropy.ts'
 import { logSigmoid } from './ops/activation.ts'
 import type { Scalar, Tensor } from './types.ts'
 
@@ -38,7 +38,7 @@ export function crossEntropy(
     const safe = tf.where(tf.notEqual(ids, ignoreIndex), ids, tf.zerosLike(ids)) as tf.Tensor1D
     const logp = tf.logSoftmax(rows)
     const ofLabel = tf.mul(tf.gather(weight, safe), kept)
-    const hit = tf.mul(tf.neg(tf.sum(tf.mul(logp, tf.oneHot(safe, V, 1, 0, 'float32')), 1)), ofLabel)
+    const hit = tf.mul(tf.neg(atLabel(logp, ids)), ofLabel)
     const spread = tf.mul(tf.mul(tf.sum(tf.mul(logp, weight), 1), -1 / V), kept)
     loss = tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(spread, labelSmoothing))
     total = tf.sum(ofLabel)
@@ -99,9 +99,8 @@ export function nllLoss(
 ): Tensor {
   if (logp.rank !== 2) throw new ConfigError('nll-rank', `nllLoss: wanted logp (N, V), got [${logp.shape}].`)
   const kept = tf.notEqual(labels, ignoreIndex)
-  const safe = tf.where(kept, labels, tf.zerosLike(labels)) as tf.Tensor1D
-  const hit = tf.neg(tf.sum(tf.mul(logp, tf.oneHot(safe, logp.shape[1]!, 1, 0, 'float32')), 1))
-  const loss = tf.mul(hit, tf.cast(kept, 'float32'))
+  const hit = tf.neg(atLabel(logp, labels))
+  const loss = tf.where(kept, hit, tf.zerosLike(hit)) as Tensor
   if (reduction !== 'mean') return reduceBy(loss, reduction)
   return tf.div(tf.sum(loss), tf.sum(tf.cast(kept, 'float32')))
 }

@@ -23,7 +23,7 @@ export function differentiateCase(golden: GoldenCase, { model, forward, loss, lo
     .map((name) => name.slice('grads.inputs.'.length))
     .filter((name) => golden.has(`inputs.${name}`))
   const parameters =
-    model && isModule(model) ? [...parametersOf(model)].filter(([, p]) => p.hasValue && !p.isPacked) : []
+    model && isModule(model) ? [...parametersOf(model)].filter(([, p]) => p.trainable && p.hasValue && !p.isPacked) : []
 
   tidy(() => {
     const inputs = withGradient.map((name) => golden.input(name))

@@ -3,33 +3,38 @@ import type { Module, TensorTable } from '@filature/tensor'
 import type { Adapter } from './adapter.ts'
 import { parseSafetensors } from './fixture.ts'
 import type { GoldenCase } from './golden-case.ts'
-import { nameFailures, shapesOf } from './names.ts'
+import { buffersOf, nameFailures, shapesOf } from './names.ts'
 
 /**
- * Describes the case's model and proves its names: before it holds values, keys, shapes, ties and buffers are held
- * against the file's; then it is loaded strictly, saved, and the bytes compared; then loaded from those and saved again.
+ * Describes the case's model, loads it strictly and proves its names: the keys and shapes that it had when it was only
+ * described, its ties and buffers are held against the file's; then it is saved and the bytes compared; then loaded from
+ * those and saved again.
  */
 export async function describeAndLoad(golden: GoldenCase, adapter: Adapter): Promise<Module> {
   const model = adapter.model!(golden)!
   golden.dialect = adapter.dialect?.(golden)
   const { dialect } = golden
-  setAside(golden, shapesInFile(golden, model))
-  golden.failures.push(...nameFailures(golden.fixture, golden.ledger, model, shapesInFile(golden, model), !dialect))
-  await load(model, golden.weights(), { dialect })
+  const keys = shapesInFile(golden, model)
+  const prove = (setAside: readonly string[]) => {
+    // frequencies, masks and position ids of the reference that the model does without
+    for (const name of [...setAside, ...(golden.json.buffers ?? [])]) {
+      if (!keys.has(name))
+        golden.ignore(`weights.${name}`, 'a buffer of the reference, no parameter; load sets it aside')
+    }
+    golden.failures.push(...nameFailures(golden.fixture, golden.ledger, model, keys, !dialect))
+  }
+  try {
+    prove((await load(model, golden.weights(), { dialect })).setAside)
+  } catch (error) {
+    prove([])
+    throw error
+  }
   if (golden.precision === 'float32') await proveSaving(golden, adapter, model)
   return model
 }
 
 const shapesInFile = ({ dialect }: GoldenCase, model: Module) =>
   dialect ? shapesOfTable(dialect.toTheirs(tableOf(shapesOf(model)))) : shapesOf(model)
-
-/** Buffers of the reference (frequencies, masks, position ids) that the model does without. */
-function setAside(golden: GoldenCase, keys: ReadonlyMap<string, unknown>): void {
-  for (const buffer of golden.json.buffers ?? []) {
-    if (!keys.has(buffer))
-      golden.ignore(`weights.${buffer}`, 'a buffer of the reference, no parameter; load sets it aside')
-  }
-}
 
 /** What the model writes are the file's bytes, tensor by tensor, and it reads its own file to the same end. */
 async function proveSaving(golden: GoldenCase, adapter: Adapter, model: Module): Promise<void> {

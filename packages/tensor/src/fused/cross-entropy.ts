@@ -5,20 +5,24 @@ import { type FusedOp, runFused } from './op.ts'
 
 type Attributes = { ignoreIndex: number; labelSmoothing: number }
 
+/** logp[label] of each row, 0 for a label outside 0..V-1. Other columns may be -inf. logp (N, V), labels int32 (N) -> (N) */
+export function atLabel(logp: Tensor, labels: Tensor): Tensor1D {
+  const [N, V] = logp.shape as [number, number]
+  const here = tf.equal(tf.reshape(labels, [N, 1]), tf.reshape(tf.range(0, V, 1, 'int32'), [1, V])) // (N, V)
+  return tf.sum(tf.where(here, logp, tf.zerosLike(logp)), 1) as Tensor1D
+}
+
 const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
   name: 'SoftmaxCrossEntropy',
   outputs: ['loss'],
   hidden: ['lse'],
   saves: ['logits', 'labels', 'lse'],
   composed: ({ logits, labels }, { ignoreIndex, labelSmoothing }) => {
-    const V = logits.shape[1]!
-    const kept = tf.notEqual(labels, ignoreIndex)
-    const safe = tf.where(kept, labels, tf.zerosLike(labels)) as Tensor1D
     const logp = tf.logSoftmax(logits)
-    const hit = tf.neg(tf.sum(tf.mul(logp, tf.oneHot(safe, V, 1, 0, 'float32')), 1))
+    const hit = tf.neg(atLabel(logp, labels))
     const loss =
       labelSmoothing === 0 ? hit : tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(tf.mean(logp, 1), -labelSmoothing))
-    return [tf.mul(loss, tf.cast(kept, 'float32'))]
+    return [tf.where(tf.notEqual(labels, ignoreIndex), loss, tf.zerosLike(loss))]
   },
 }
 

@@ -40,7 +40,8 @@ export function range(start: number, stop: number, step = 1, dtype: 'float32' | 
 
 /** ids (...) -> (..., depth), one where the id is, zero elsewhere (and everywhere for ids outside 0..depth-1). */
 export function oneHot(ids: Tensor, depth: number): Tensor {
-  return tf.oneHot(tf.cast(ids, 'int32'), depth, 1, 0, 'float32')
+  // int32 and then a cast: tfjs' wasm kernel writes the bits of an integer 1 into a float32 result
+  return tf.cast(tf.oneHot(tf.cast(ids, 'int32'), depth, 1, 0, 'int32'), 'float32')
 }
 
 export function cast<T extends Tensor>(x: T, dtype: DType): T {

@@ -43,6 +43,14 @@ export const fused: Entry[] = [
       { x: normal([5, 131], { std: 20 }), labels: ids([5], 131) },
       (i) => t.softmaxCrossEntropy(i.x, i.labels),
     ],
+    'excluded classes': [
+      {
+        x: normal([3, 5]),
+        mask: constant([5], { values: [Number.NEGATIVE_INFINITY, 0, 0, 0, 0] }),
+        labels: idsOf([3], [1, -100, 3]),
+      },
+      (i) => t.softmaxCrossEntropy(t.add(i.x, i.mask), i.labels),
+    ],
     'all ignored': [
       { x: normal([3, 5]), labels: idsOf([3], [-100, -100, -100]) },
       (i) => t.softmaxCrossEntropy(i.x, i.labels, { labelSmoothing: 0.1 }),

@@ -17,7 +17,7 @@ export const notOps: readonly string[] = [
     'stateOf',
     'tiesOf',
   ],
-  ...['isModule', 'isParameter', 'isBuffer'],
+  ...['isModule', 'isParameter', 'isBuffer', 'applyLora'],
   // dialects
   ...['rename', 'prefix', 'transposed', 'permutedRows', 'joined', 'ignored'],
   // initial values and random numbers
