@@ -9,7 +9,9 @@ export interface Flattened {
 }
 
 const maxDepth = 64
-const maxNodes = 4_000_000
+const maxNodes = 1_000_000
+/** Numbers and texts in lists that are handed out as values. */
+const maxScalars = 16_000_000
 
 /**
  * The tensors of a checkpoint by name: keys and indices joined by dots. Shared parts appear under each of their paths;
@@ -21,11 +23,11 @@ export function flatten(root: PickleValue, who: string): Flattened {
   const walk = new Walk(who)
 
   const visit = (value: PickleValue, path: string, depth: number): void => {
+    walk.step(depth)
     if (value instanceof StridedView) {
       if (tensors.has(path)) refuse('pytorch-name', who, `two tensors are named ${quote(path)}.`)
       tensors.set(path, value)
     } else if (walk.holdsTensor(value)) {
-      walk.step(depth)
       for (const [key, child] of entriesOf(value)) visit(child, path === '' ? key : `${path}.${key}`, depth + 1)
     } else {
       others.set(path, walk.plain(value, depth))
@@ -61,6 +63,7 @@ class Walk {
   readonly #who: string
   readonly #holds = new Map<object, boolean>()
   #nodes = 0
+  #scalars = 0
 
   constructor(who: string) {
     this.#who = who
@@ -86,9 +89,14 @@ class Walk {
 
   /** Lists, tuples and sets as arrays, dictionaries as maps, names as text. */
   plain(value: PickleValue, depth: number): unknown {
+    if (typeof value !== 'object') {
+      if (++this.#scalars > maxScalars) refuse('pytorch-unfolds', this.#who, `it unfolds to over ${maxScalars} values.`)
+      return value
+    }
     this.step(depth)
-    if (value instanceof Map)
+    if (value instanceof Map) {
       return new Map([...value].map(([k, v]) => [this.plain(k, depth + 1), this.plain(v, depth + 1)]))
+    }
     if (value instanceof Set) return [...value].map((item) => this.plain(item, depth + 1))
     if (Array.isArray(value)) return value.map((item) => this.plain(item, depth + 1))
     if (value instanceof GlobalName) return String(value)
