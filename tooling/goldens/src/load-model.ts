@@ -3,7 +3,7 @@ import type { Module, TensorTable } from '@filature/tensor'
 import type { Adapter } from './adapter.ts'
 import { parseSafetensors } from './fixture.ts'
 import type { GoldenCase } from './golden-case.ts'
-import { buffersOf, nameFailures, shapesOf } from './names.ts'
+import { nameFailures, shapesOf } from './names.ts'
 
 /**
  * Describes the case's model, loads it strictly and proves its names: the keys and shapes that it had when it was only
@@ -17,7 +17,7 @@ export async function describeAndLoad(golden: GoldenCase, adapter: Adapter): Pro
   const keys = shapesInFile(golden, model)
   const prove = (setAside: readonly string[]) => {
     // frequencies, masks and position ids of the reference that the model does without
-    for (const name of [...setAside, ...(golden.json.buffers ?? [])]) {
+    for (const name of [...setAside, ...buffersOf(golden.fixture, model)]) {
       if (!keys.has(name))
         golden.ignore(`weights.${name}`, 'a buffer of the reference, no parameter; load sets it aside')
     }
