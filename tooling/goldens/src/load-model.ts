@@ -3,7 +3,7 @@ import type { Module, TensorTable } from '@filature/tensor'
 import type { Adapter } from './adapter.ts'
 import { parseSafetensors } from './fixture.ts'
 import type { GoldenCase } from './golden-case.ts'
-import { nameFailures, shapesOf } from './names.ts'
+import { buffersOf, nameFailures, shapesOf } from './names.ts'
 
 /**
  * Describes the case's model, loads it strictly and proves its names: the keys and shapes that it had when it was only
