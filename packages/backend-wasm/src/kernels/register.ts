@@ -1,0 +1,56 @@
+import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
+import { activations } from './activations.ts'
+import { attentions } from './attention.ts'
+import { lookups } from './lookups.ts'
+import { norms } from './norms.ts'
+import { positions } from './positions.ts'
+import { products } from './products.ts'
+import { recurrents } from './recurrent.ts'
+import { reductions } from './reductions.ts'
+import { transposes } from './transpose.ts'
+
+/** Kernels for float32 whose other types stay with the engine; Transpose moves any four bytes. */
+const FLOAT_ONLY = new Set(['Sum', 'Mean', 'Softmax', 'Exp', 'Tanh', 'Sigmoid', 'Erf', 'UnsortedSegmentSum'])
+const FOUR_BYTES = new Set(['Transpose'])
+
+const KERNELS: KernelConfig[] = [
+  ...activations,
+  ...attentions,
+  ...lookups,
+  ...norms,
+  ...positions,
+  ...products,
+  ...recurrents,
+  ...reductions,
+  ...transposes,
+]
+
+let registered = false
+
+/** Registers the kernels of this package, in the place of the engine's where it has one of that name. */
+export function registerKernels(): void {
+  if (registered) return
+  registered = true
+  for (const config of KERNELS) replace(config)
+}
+
+function replace(config: KernelConfig): void {
+  const { kernelName, backendName, kernelFunc } = config
+  const theirs = getKernel(kernelName, backendName)
+  if (theirs) unregisterKernel(kernelName, backendName)
+  const takes = FLOAT_ONLY.has(kernelName)
+    ? (dtype: string) => dtype === 'float32'
+    : FOUR_BYTES.has(kernelName)
+      ? (dtype: string) => dtype === 'float32' || dtype === 'int32'
+      : undefined
+  registerKernel({
+    kernelName,
+    backendName,
+    // other kernels of the engine may call the function that this sets up
+    setupFunc: (backend) => theirs?.setupFunc?.(backend),
+    kernelFunc:
+      theirs && takes
+        ? (call) => (takes(Object.values(call.inputs)[0]!.dtype) ? kernelFunc : theirs.kernelFunc)(call)
+        : kernelFunc,
+  })
+}

@@ -1,0 +1,3 @@
+import { describeKernels } from '../testing/kernel-cases.ts'
+
+describeKernels({ threads: 2, relaxedSimd: true })

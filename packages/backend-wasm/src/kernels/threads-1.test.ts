@@ -1,0 +1,3 @@
+import { describeKernels } from '../testing/kernel-cases.ts'
+
+describeKernels({ threads: 1, relaxedSimd: false })
