@@ -1,3 +1,28 @@
+export {
+  BertAttention,
+  BertEmbeddings,
+  BertEncoder,
+  type BertInputs,
+  BertIntermediate,
+  BertLayer,
+  BertModel,
+  BertOutput,
+  BertPooler,
+  BertSelfAttention,
+} from './bert.ts'
+export { type BertConfig, bertConfig, bertPresets } from './bert-config.ts'
+export { bertDialects } from './bert-dialects.ts'
+export {
+  BertForMaskedLM,
+  BertForPreTraining,
+  BertForQuestionAnswering,
+  BertForSequenceClassification,
+  BertForTokenClassification,
+  type ClassificationBatch,
+  type MaskedBatch,
+  type PreTrainingBatch,
+  type SpanBatch,
+} from './bert-heads.ts'
 export { Conv1D } from './conv1d.ts'
 export {
   GPT2Attention,

@@ -1,0 +1,286 @@
+import { AttentionModule, addBiases, fillBias, joinHeads, LEAST, relativeBias, splitHeads } from '@filature/attention'
+import {
+  activationNamed,
+  add,
+  Buffer,
+  ConfigError,
+  Dropout,
+  Embedding,
+  LayerNorm,
+  Linear,
+  Module,
+  narrow,
+  normal,
+  reshape,
+  ShapeError,
+  squeeze,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tanh,
+  tidy,
+  zerosInit,
+  zerosLike,
+} from '@filature/tensor'
+import { type BertConfig, type BertOptions, completeBert } from './bert-config.ts'
+
+export interface BertInputs {
+  /** int32 (B, T); or give `embeds`. */
+  ids?: Tensor2D
+  /** Word embeddings (B, T, C) in place of ids. */
+  embeds?: Tensor3D
+  /** 1 where a token counts, (B, T), or which tokens each query sees, (B, T, T). */
+  attentionMask?: Tensor2D | Tensor3D | undefined
+  /** Segment of each token, int32 (B, T); 0 by default. */
+  tokenTypeIds?: Tensor2D | undefined
+  /** int32 (B, T); 0, 1, ... by default. */
+  positionIds?: Tensor2D | undefined
+  /** Factor on each head, (L, H). */
+  headMask?: Tensor2D | undefined
+}
+
+/** What all layers of one run share. */
+interface LayerInputs {
+  bias: Tensor4D | undefined
+  headMask: Tensor | undefined
+}
+
+const linear = (ins: number, outs: number, { initializer_range }: BertOptions) =>
+  new Linear(ins, outs, { init: normal(initializer_range), biasInit: zerosInit })
+
+const norm = ({ hidden_size, layer_norm_eps: eps }: BertOptions) => new LayerNorm(hidden_size, { eps })
+
+/** Words, positions and segments, summed and normed. Tap: `out` (B, T, C). */
+export class BertEmbeddings extends Module {
+  static override readonly taps = ['out']
+  readonly word_embeddings: Embedding
+  readonly position_embeddings: Embedding
+  readonly token_type_embeddings: Embedding
+  readonly LayerNorm: LayerNorm
+  readonly dropout: Dropout
+  readonly position_ids: Buffer
+  readonly #absolute: boolean
+
+  constructor(options: BertOptions) {
+    super()
+    const { hidden_size: C, max_position_embeddings: P, initializer_range } = options
+    const init = normal(initializer_range)
+    this.word_embeddings = new Embedding(options.vocab_size, C, { init, paddingIdx: options.pad_token_id })
+    this.position_embeddings = new Embedding(P, C, { init })
+    this.token_type_embeddings = new Embedding(options.type_vocab_size, C, { init })
+    this.LayerNorm = norm(options)
+    this.dropout = new Dropout(options.hidden_dropout_prob)
+    this.position_ids = new Buffer([1, P], {
+      dtype: 'int32',
+      derive: () => Int32Array.from({ length: P }, (_, i) => i),
+    })
+    this.#absolute = options.position_embedding_type === 'absolute'
+  }
+
+  forward({ ids, embeds, tokenTypeIds, positionIds }: BertInputs): Tensor3D {
+    if ((ids === undefined) === (embeds === undefined)) {
+      throw new ConfigError('bert-inputs', 'Bert: wanted either ids or embeds, got both or neither.')
+    }
+    const words = embeds ?? this.word_embeddings.forward<Tensor3D>(ids!) // (B, T, C)
+    const T = words.shape[1]
+    const P = this.position_ids.shape[1]!
+    if (T > P) {
+      throw new ShapeError(
+        'bert-length',
+        `Bert: wanted at most ${P} tokens (max_position_embeddings), got ${T}; cut or split the text.`,
+      )
+    }
+    const types = tokenTypeIds ?? narrow(zerosLike(this.position_ids.value), 1, 0, T) // (1, T)
+    let x = add(words, this.token_type_embeddings.forward(types))
+    if (this.#absolute) {
+      x = add(x, this.position_embeddings.forward(positionIds ?? narrow(this.position_ids.value, 1, 0, T)))
+    }
+    return this.tap('out', this.dropout.forward(this.LayerNorm.forward(x)))
+  }
+}
+
+/** Self-attention without its output projection. (B, T, C) -> (B, T, C) */
+export class BertSelfAttention extends AttentionModule {
+  readonly query: Linear
+  readonly key: Linear
+  readonly value: Linear
+  readonly dropout: Dropout
+  /** Vectors of the distances, (2 P - 1, D), for relative positions. */
+  readonly distance_embedding: Embedding | undefined
+  readonly #heads: number
+  readonly #positions: BertOptions['position_embedding_type']
+
+  constructor(options: BertOptions) {
+    super()
+    const { hidden_size: C, num_attention_heads: H, max_position_embeddings: P, position_embedding_type } = options
+    this.query = linear(C, C, options)
+    this.key = linear(C, C, options)
+    this.value = linear(C, C, options)
+    this.dropout = new Dropout(options.attention_probs_dropout_prob)
+    if (position_embedding_type !== 'absolute') {
+      this.distance_embedding = new Embedding(2 * P - 1, C / H, { init: normal(options.initializer_range) })
+    }
+    this.#heads = H
+    this.#positions = position_embedding_type
+  }
+
+  forward(x: Tensor3D, { bias, headMask }: LayerInputs): Tensor3D {
+    const [q, k, v] = [this.query, this.key, this.value].map((layer) => splitHeads(layer.forward(x), this.#heads)) as [
+      Tensor4D,
+      Tensor4D,
+      Tensor4D,
+    ] // each (B, T, H, D)
+    const distances = this.distance_embedding?.weight.value as Tensor2D | undefined
+    const relative =
+      distances && this.#positions !== 'absolute' ? relativeBias(q, k, distances, { kind: this.#positions }) : undefined
+    const heads = this.attend(q, k, v, {
+      bias: addBiases(relative, bias),
+      headMask,
+      dropout: this.dropout.draw(),
+    })
+    return joinHeads(heads)
+  }
+}
+
+/** norm(residual + dropout(dense(x))): the end of both halves of a layer. */
+export class BertOutput extends Module {
+  readonly dense: Linear
+  readonly LayerNorm: LayerNorm
+  readonly dropout: Dropout
+
+  constructor(width: number, options: BertOptions) {
+    super()
+    this.dense = linear(width, options.hidden_size, options)
+    this.LayerNorm = norm(options)
+    this.dropout = new Dropout(options.hidden_dropout_prob)
+  }
+
+  forward(x: Tensor3D, residual: Tensor3D): Tensor3D {
+    return this.LayerNorm.forward(add(this.dropout.forward(this.dense.forward(x)), residual))
+  }
+}
+
+export class BertAttention extends Module {
+  readonly self: BertSelfAttention
+  readonly output: BertOutput
+
+  constructor(options: BertOptions) {
+    super()
+    this.self = new BertSelfAttention(options)
+    this.output = new BertOutput(options.hidden_size, options)
+  }
+
+  forward(x: Tensor3D, inputs: LayerInputs): Tensor3D {
+    return this.output.forward(this.self.forward(x, inputs), x)
+  }
+}
+
+/** The first half of the feed-forward layer; tap `memory` (B, T, F). */
+export class BertIntermediate extends Module {
+  static override readonly taps = ['memory']
+  readonly dense: Linear
+  readonly #act: <T extends Tensor>(x: T) => T
+
+  constructor(options: BertOptions) {
+    super()
+    const { hidden_size: C, intermediate_size: F, hidden_act, initializer_range } = options
+    // the exact GELU and ReLU run inside the product's kernel
+    const fused = hidden_act === 'gelu' || hidden_act === 'relu' ? hidden_act : 'none'
+    this.dense = new Linear(C, F, { init: normal(initializer_range), biasInit: zerosInit, activation: fused })
+    this.#act = fused === 'none' ? activationNamed(hidden_act) : (x) => x
+  }
+
+  forward(x: Tensor3D): Tensor3D {
+    return this.tap('memory', this.#act(this.dense.forward(x)))
+  }
+}
+
+/** Attention and feed-forward, each followed by its norm. Tap: `out` (B, T, C). */
+export class BertLayer extends Module {
+  static override readonly taps = ['out']
+  readonly attention: BertAttention
+  readonly intermediate: BertIntermediate
+  readonly output: BertOutput
+
+  constructor(options: BertOptions) {
+    super()
+    this.attention = new BertAttention(options)
+    this.intermediate = new BertIntermediate(options)
+    this.output = new BertOutput(options.intermediate_size, options)
+  }
+
+  forward(x: Tensor3D, inputs: LayerInputs): Tensor3D {
+    const attended = this.attention.forward(x, inputs)
+    return this.tap('out', this.output.forward(this.intermediate.forward(attended), attended))
+  }
+}
+
+export class BertEncoder extends Module {
+  readonly layer: BertLayer[]
+
+  constructor(options: BertOptions) {
+    super()
+    this.layer = Array.from({ length: options.num_hidden_layers }, () => new BertLayer(options))
+  }
+
+  forward(x: Tensor3D, bias: Tensor4D | undefined, headMask: Tensor2D | undefined): Tensor3D {
+    return this.layer.reduce(
+      (y, layer, i) => tidy(() => layer.forward(y, { bias, headMask: headMask && narrow(headMask, 0, i, i + 1) })),
+      x,
+    )
+  }
+}
+
+/** tanh of a dense layer on the first token. (B, T, C) -> (B, C) */
+export class BertPooler extends Module {
+  readonly dense: Linear
+
+  constructor(options: BertOptions) {
+    super()
+    this.dense = linear(options.hidden_size, options.hidden_size, options)
+  }
+
+  forward(x: Tensor3D): Tensor2D {
+    return tanh(this.dense.forward(squeeze<Tensor2D>(narrow(x, 1, 0, 1), [1])))
+  }
+}
+
+/**
+ * BERT's encoder (Devlin et al. 2019), with or without the pooler. Taps: `embeddings.out`, `encoder.layer.N.out`,
+ * `encoder.layer.N.attention.self.pattern`, `encoder.layer.N.intermediate.memory`.
+ */
+export class BertModel extends Module {
+  readonly embeddings: BertEmbeddings
+  readonly encoder: BertEncoder
+  readonly pooler: BertPooler | undefined
+
+  constructor(config: BertConfig, { pooler = true }: { pooler?: boolean } = {}) {
+    super()
+    const options = completeBert(config)
+    this.embeddings = new BertEmbeddings(options)
+    this.encoder = new BertEncoder(options)
+    this.pooler = pooler ? new BertPooler(options) : undefined
+  }
+
+  /** The last layer's states. -> (B, T, C) */
+  forward(inputs: BertInputs): Tensor3D {
+    const bias = inputs.attentionMask && paddingOf(inputs.attentionMask)
+    return this.encoder.forward(this.embeddings.forward(inputs), bias, inputs.headMask)
+  }
+
+  /** The last layer's states and the pooled first token. */
+  pooled(inputs: BertInputs): { states: Tensor3D; pooled: Tensor2D } {
+    if (!this.pooler) {
+      throw new ConfigError('bert-pooler', 'BertModel: built without a pooler; build it with { pooler: true }.')
+    }
+    const states = this.forward(inputs)
+    return { states, pooled: this.pooler.forward(states) }
+  }
+}
+
+/** (B, S) -> (B, 1, 1, S); (B, T, S) -> (B, 1, T, S): the least number where a key is hidden */
+function paddingOf(mask: Tensor2D | Tensor3D): Tensor4D {
+  const [B, T] = mask.shape
+  return reshape(fillBias(mask, LEAST), [B, 1, mask.rank === 2 ? 1 : T, -1])
+}
