@@ -1,8 +1,10 @@
 import { Command } from 'commander'
+import { charCommand } from './char/command.ts'
 
 /** The command line of `filature-train`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
   return new Command('filature-train')
     .description('Train models of the Transformer family, from a character RNN upwards.')
+    .addCommand(charCommand())
     .showHelpAfterError()
 }

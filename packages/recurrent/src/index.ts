@@ -1,3 +1,4 @@
+export { type CharConfig, describeCharModel } from './char/char-config.ts'
 export { CharLSTM, type CharLSTMConfig } from './char/char-lstm.ts'
 export { type CharModel, type CharState, nextCharacterLoss } from './char/char-model.ts'
 export { CharRNN, type CharRNNConfig } from './char/char-rnn.ts'

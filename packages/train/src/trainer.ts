@@ -169,14 +169,14 @@ export class Trainer<B> implements Disposable {
         const last = this.#step === steps
         if (this.#step % logEvery === 0 || last) await this.#report()
         if (evaluate && (last || (evaluateEvery && this.#step % evaluateEvery === 0))) await this.#evaluate()
-        if (store && saveEvery && this.#step % saveEvery === 0) await this.#save()
+        if (store && saveEvery && this.#step % saveEvery === 0) await this.save()
         if (performance.now() - breath > BREATH) {
           await new Promise((resolve) => setTimeout(resolve, 0))
           breath = performance.now()
         }
       }
       await this.#report()
-      await this.#save()
+      await this.save()
     } finally {
       this.#log.clear()
       for (const reporter of reporters) await reporter.end?.()
@@ -225,11 +225,11 @@ export class Trainer<B> implements Disposable {
     if (!this.#best || value < this.#best.value) this.#best = { step: this.#step, value }
     for (const reporter of reporters) await reporter.evaluated?.(this.#step, metrics)
     // The best checkpoint must exist: its evaluation is never repeated.
-    if (this.#best.step === this.#step) await this.#save()
+    if (this.#best.step === this.#step) await this.save()
   }
 
-  /** Saves now, unless this very step is saved. */
-  async #save(): Promise<void> {
+  /** Saves now, unless this very step is saved: before the first step, say, so that there is something to go on from. */
+  async save(): Promise<void> {
     const { store, model, reporters = [] } = this.#options
     if (!store || this.#saved === this.#step) return
     await this.#report() // refuses a loss that is not a number before it is saved

@@ -1,0 +1,62 @@
+import type { CharConfig } from '@filature/recurrent'
+import { ConfigError } from '@filature/tensor'
+
+export type Preset = 'modern' | 'classic'
+
+/** What a run is, whole: stored with its checkpoints as `run.json`. */
+export interface CharSettings {
+  readonly preset: Preset
+  readonly text: string
+  /** SHA-256 of the text: going on with another would be another run. */
+  readonly sha256: string
+  readonly seed: number
+  /** Steps planned in all. */
+  readonly steps: number
+  readonly hidden: number
+  readonly embedding: number
+  readonly layers: number
+  readonly dropout: number
+  /** Parallel streams, and characters of each in a step. */
+  readonly batch: number
+  readonly length: number
+  readonly lr: number
+  /** Part of the text, at its end, that is not trained on. */
+  readonly heldOut: number
+  readonly evaluateEvery: number
+  readonly sampleEvery: number
+  readonly saveEvery: number
+}
+
+type Shape = Pick<CharSettings, 'hidden' | 'embedding' | 'layers' | 'dropout' | 'batch' | 'length' | 'lr' | 'heldOut'>
+
+export const presets: Record<Preset, Shape> = {
+  modern: { hidden: 256, embedding: 64, layers: 1, dropout: 0, batch: 16, length: 64, lr: 4e-3, heldOut: 0.03 },
+  // min-char-rnn (A. Karpathy 2015) has no embedding: characters enter one-hot.
+  classic: { hidden: 100, embedding: 0, layers: 1, dropout: 0, batch: 1, length: 25, lr: 0.1, heldOut: 0 },
+}
+
+/** The preset's shape with what the command line says otherwise. */
+export function shapeOf(preset: Preset, given: Partial<Shape>): Shape {
+  if (preset === 'classic') {
+    for (const key of ['embedding', 'layers', 'dropout', 'batch'] as const) {
+      if (given[key] !== undefined) {
+        throw new ConfigError('classic-option', `--${key}: the classic preset has none; take --preset modern.`)
+      }
+    }
+  }
+  const said = Object.entries(given).filter(([key, value]) => key in presets[preset] && value !== undefined)
+  return { ...presets[preset], ...Object.fromEntries(said) }
+}
+
+export function configOf(settings: Shape & { preset: Preset }, vocabulary: readonly string[]): CharConfig {
+  const { preset, hidden, embedding, layers, dropout } = settings
+  if (preset === 'classic') return { model_type: 'char_rnn', vocabulary, hidden_size: hidden }
+  return {
+    model_type: 'char_lstm',
+    vocabulary,
+    hidden_size: hidden,
+    embedding_size: embedding,
+    num_layers: layers,
+    dropout,
+  }
+}

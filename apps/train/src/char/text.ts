@@ -1,0 +1,32 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { ConfigError } from '@filature/tensor'
+
+/** Jane Austen, Pride and Prejudice: what is trained on when no text is given. */
+export const novel = fileURLToPath(new URL('../../data/pride-and-prejudice.txt', import.meta.url))
+
+/** A UTF-8 text file, whole. */
+export async function readText(path: string): Promise<{ text: string; sha256: string }> {
+  let bytes: Buffer
+  try {
+    bytes = await readFile(path)
+  } catch (error) {
+    throw new ConfigError(
+      'text-file',
+      `--text ${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message}.`,
+    )
+  }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return { text, sha256: createHash('sha256').update(bytes).digest('hex') }
+  } catch {
+    throw new ConfigError('text-encoding', `--text ${path}: it is not UTF-8; convert it first (iconv -t utf-8).`)
+  }
+}
+
+/** The part to learn from and the part to test on, cut at a character. */
+export function splitText(ids: Int32Array, heldOut: number): { train: Int32Array; test: Int32Array } {
+  const cut = ids.length - Math.floor(ids.length * heldOut)
+  return { train: ids.subarray(0, cut), test: ids.subarray(cut) }
+}
