@@ -58,7 +58,7 @@ export function nameFailures(
 }
 
 /** The reference's buffers; of a case that does not list them, those that are buffers here. */
-function buffersOf(fixture: Fixture, model: Module): ReadonlySet<string> {
+export function buffersOf(fixture: Fixture, model: Module): ReadonlySet<string> {
   if (fixture.json.buffers) return new Set(fixture.json.buffers)
   const stored = [...stateOf(model)].filter(([key, leaf]) => isBuffer(leaf) && fixture.has(`weights.${key}`))
   return new Set(stored.map(([key]) => key))
