@@ -19,6 +19,7 @@ import {
   tidy,
   transpose,
 } from '@filature/tensor'
+import { compareGenerateCase } from '../../generation/goldens/generate-case.ts'
 import { fromLlama2c, Llama, type LlamaConfig, metaDialect } from '../src/index.ts'
 
 const configOf = ({ config }: Golden): LlamaConfig => config
@@ -145,5 +146,10 @@ export const adapters = [
           return { logits, loss: crossEntropy(logits, golden.input('targets'), { ignoreIndex: -1 }) }
         },
       }),
+  }),
+  adapter({
+    cases: ['llama_generate', 'llama_gqa_generate'],
+    model: (golden) => new Llama(configOf(golden)),
+    run: compareGenerateCase,
   }),
 ]
