@@ -1,3 +1,4 @@
+export { type AnnotatedBatch, type AnnotatedConfig, AnnotatedTransformer } from './annotated.ts'
 export {
   BertAttention,
   BertEmbeddings,
@@ -25,6 +26,16 @@ export {
 } from './bert-heads.ts'
 export { Conv1D } from './conv1d.ts'
 export {
+  type DecoderMasks,
+  type EncoderMasks,
+  Transformer,
+  type TransformerConfig,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+} from './encoder-decoder.ts'
+export {
   GPT2Attention,
   type GPT2Batch,
   GPT2Block,
@@ -34,4 +45,6 @@ export {
   GPT2Model,
 } from './gpt2.ts'
 export { type GPT2Config, gpt2Config, gpt2Presets } from './gpt2-config.ts'
+export { labelSmoothingLoss } from './label-smoothing.ts'
 export { NanoGPT, type NanoGPTBatch, type NanoGPTConfig } from './nanogpt.ts'
+export { type Seq2SeqConfig, Seq2SeqTransformer, type TranslationBatch } from './seq2seq.ts'
