@@ -68,7 +68,7 @@ export interface Golden {
   input<T extends Tensor = Tensor>(name: string): T
   /** As `input`, and undefined when the case has no such input. */
   optionalInput<T extends Tensor = Tensor>(name: string): T | undefined
-  /** The plain numbers of any tensor, by its full name; counts as consumed. */
+  /** The plain numbers of any tensor, by its full name. An input or weight counts as consumed; an output or gradient does not. */
   read(fullName: string): Numbers
   /** The path of another file of the folder (`loader_checkpoint.pth`); counts that file as used. */
   file(name: string): string

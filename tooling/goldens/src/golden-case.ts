@@ -73,7 +73,8 @@ export class GoldenCase implements Golden {
   }
 
   read(fullName: string): Numbers {
-    this.ledger.use(fullName)
+    // what the reference gave is accounted for by being compared, not by being looked at
+    if (!/^(outputs|grads)\./.test(fullName)) this.ledger.use(fullName)
     return this.fixture.numbers(fullName)
   }
 
@@ -154,6 +155,7 @@ export class GoldenCase implements Golden {
 
   #against(fullName: string, actual: Value, loosened?: Loosened): void {
     const { dtype } = this.fixture.stored(fullName)
+    this.ledger.use(fullName)
     const tolerance = toleranceOf(this.name, this.json, fullName, isFloat(dtype))
     this.#collect(fullName, actual, this.read(fullName), loosen(tolerance, loosened), loosened?.reason)
   }

@@ -151,6 +151,21 @@ describe('a case', () => {
     expect(await failuresOf(nothing, forgetful)).toEqual([expect.stringMatching(/^outputs\.best: neither/)])
   })
 
+  it('does not pass by an output that is only looked at', async () => {
+    const peeking = adapter({
+      cases: ['tiny'],
+      model: () => new Model(),
+      run: (golden, model) => {
+        golden.read('outputs.best')
+        return golden.differentiate({
+          model,
+          forward: () => ({ out: linear(golden.input<Tensor2D>('x'), model.fc.weight.value) }),
+        })
+      },
+    })
+    expect(await failuresOf(nothing, peeking)).toEqual([expect.stringMatching(/^outputs\.best: neither/)])
+  })
+
   it('takes a list of another length than the file has for a failure', async () => {
     const listed = adapter({
       cases: ['tiny'],
