@@ -49,18 +49,15 @@ export function topP(p: number, minTokensToKeep = 1): LogitsProcessor {
   }
 }
 
-/** Tokens at least `share` times as probable as the best one stay. */
+/** Tokens at least `share` times as probable as the best one stay; of those kept beyond, ties stay too. */
 export function minP(share: number, minTokensToKeep = 1): LogitsProcessor {
   if (!(share >= 0 && share <= 1)) refuse('minP', 'between 0 and 1', share)
   wholeFrom1('minTokensToKeep', minTokensToKeep)
   return (scores) => {
     const least = scores[argmax(scores)]! + Math.log(share)
-    const kept: [index: number, score: number][] = []
-    for (const index of descending(scores)) {
-      if (scores[index]! < least && kept.length >= minTokensToKeep) break
-      kept.push([index, scores[index]!])
-    }
-    keepOnly(scores, kept)
+    const bound =
+      minTokensToKeep === 1 ? least : Math.min(least, kthLargest(scores, Math.min(minTokensToKeep, scores.length)))
+    for (let i = 0; i < scores.length; i++) if (scores[i]! < bound) scores[i] = -Infinity
   }
 }
 
