@@ -6,6 +6,7 @@ requireNode()
 
 const jobs = {
   start: () => import('./start.mjs'),
+  infer: () => import('./infer.mjs'),
   test: () => import('./test.mjs'),
   long: () => import('./long.mjs'),
   nodes: () => import('./nodes.mjs'),

@@ -3,10 +3,25 @@ import { install } from './install.mjs'
 import { at } from './root.mjs'
 import { node } from './spawn.mjs'
 
-/** The main job: train the character RNN on a novel, then write with it. Arguments go to `filature-train`. */
+const NEXT = `
+To try next:
+  npm run infer -- char --prompt "Elizabeth " --temperature 0.5     write again, from another beginning
+  npm start -- char --minutes 10                                    train longer: it spells better every minute
+  npm start -- char --text FILE                                     learn from a text of your own (UTF-8)
+  npm start -- char --preset classic                                the classic character RNN, step by step
+  npm start -- char --help                                          everything else`
+
+/** The main job: train a character model on a novel, then write with it. Arguments go to `filature-train`. */
 export async function run(args) {
   await install()
-  build('@filature/train-app')
+  build('@filature/train-app', '@filature/infer-app')
   buildNative()
-  return node([at('apps/train/dist/cli.js'), ...(args.length > 0 ? args : ['char'])])
+  const train = (...rest) => node([at('apps/train/dist/cli.js'), ...rest])
+  if (args.length > 0) return train(...args)
+  const code = await train('char')
+  if (code !== 0) return code
+  console.log('\nA paragraph from it:\n')
+  const written = await node([at('apps/infer/dist/cli.js'), 'char', '--prompt', 'It is a truth '])
+  if (written === 0) console.log(NEXT)
+  return written
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, extname, join, resolve } from 'node:path'
+import { basename, extname, join, relative, resolve } from 'node:path'
 import { type CharConfig, CharVocabulary } from '@filature/recurrent'
 import { ConfigError, Rng } from '@filature/tensor'
 import { type LogEntry, type RunResult, type TokenBatch, Trainer } from '@filature/train'
@@ -49,15 +49,16 @@ export interface CharResult extends RunResult {
 export async function trainChar(options: CharOptions): Promise<CharResult> {
   const say = (line = '') => console.log(line)
   const backend = await activate(options)
-  const run = options.resume === undefined ? await newRun(options, say) : await storedRun(options.resume, options)
+  const run =
+    options.resume === undefined ? await newRun(options, backend.name, say) : await storedRun(options.resume, options)
   const { folder, settings, config, train, test } = run
   const session = startSession(settings, config, train)
   const { model, optimizer, data, carry, clipping, schedule, smoothing, vocabulary } = session
 
   say(`Backend    ${describeBackend(backend)}`)
-  say(`Text       ${settings.text} (${train.length} characters to learn from, ${test.length} held out)`)
+  say(`Text       ${basename(settings.text)} (${train.length} characters to learn from, ${test.length} held out)`)
   say(`Model      ${describe(settings, vocabulary.size)}`)
-  say(`Checkpoints ${folder}`)
+  say(`Saves to   ${relative('.', folder) || '.'}`)
 
   const bar = progressBar({ describe: (entry) => describeEntry(entry, session.perCharacter) })
   const samples = new Rng(settings.seed).fork('samples')
@@ -106,12 +107,12 @@ export async function trainChar(options: CharOptions): Promise<CharResult> {
   return { ...result, folder }
 }
 
-async function newRun(options: CharOptions, say: (line: string) => void): Promise<Run> {
+async function newRun(options: CharOptions, backend: string, say: (line: string) => void): Promise<Run> {
   const path = resolve(options.text ?? novel)
   const { text, sha256 } = await readText(path)
   const vocabulary = CharVocabulary.of(text)
   const preset = options.preset ?? 'modern'
-  const shape = shapeOf(preset, options)
+  const shape = shapeOf(preset, backend, options)
   const { train, test } = splitText(vocabulary.encode(text), shape.heldOut)
   const config = configOf({ preset, ...shape }, vocabulary.characters)
   const seed = options.seed ?? 1
@@ -224,12 +225,14 @@ function report(
   say(
     `${reason === 'finished' ? 'Finished' : 'Stopped'} at step ${step} after ${seconds.toFixed(1)} s${loss}${heldOut}.`,
   )
-  say(`Saved in ${folder}.`)
-  if (reason === 'stopped') say(`Go on with:  filature-train char --resume ${folder}`)
+  say(`Saved in ${relative('.', folder) || '.'}.`)
+  if (reason === 'stopped') say(`Go on with:  ${program()} char --resume ${relative('.', folder) || '.'}`)
 }
 
 /** Where a sample starts: at a new line if the text has any. */
 const beginning = (vocabulary: CharVocabulary) =>
   vocabulary.encode(vocabulary.has('\n') ? '\n' : vocabulary.characters[0]!)
+/** How this program was called. */
+const program = () => (process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'filature-train')
 const indent = (text: string) => text.trim().replace(/^/gm, '  | ')
 const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
