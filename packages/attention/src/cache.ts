@@ -132,3 +132,11 @@ export class KeyValueCache implements Cache {
     for (const layer of this.#layers) layer.dispose()
   }
 }
+
+/**
+ * Keys and values of a memory: `make` runs once for each layer of a cache that can hold them (a `KeyValueCache`), and
+ * anew without one.
+ */
+export function heldKeyValues(cache: LayerCache | undefined, make: () => KeyValues): KeyValues {
+  return cache instanceof GrowingLayer ? cache.fixed(make) : make()
+}

@@ -7,7 +7,7 @@ export {
   stridedBlocks,
   unionOfBlocks,
 } from './block-sparse.ts'
-export { KeyValueCache } from './cache.ts'
+export { heldKeyValues, KeyValueCache } from './cache.ts'
 export {
   AttentionalState,
   ContextAttention,

@@ -1,4 +1,4 @@
-import { Dialect, ignored, type Rule, type TensorTable } from '@filature/tensor'
+import { Dialect, type Rule, type TensorTable } from '@filature/tensor'
 
 const renamed = (table: TensorTable, pairs: readonly (readonly [string, string])[]): TensorTable =>
   new Map(
@@ -23,31 +23,19 @@ const gammaBeta: Rule = {
     ),
 }
 
-const LAYERS = /^bert\./
+/** As `gammaBeta`, and written with the newer names. */
+const readGammaBeta: Rule = { toOurs: gammaBeta.toOurs, toTheirs: (table) => table }
 
-/** What a pretraining checkpoint (`bert.*`, `cls.*`) has more than a model, by the model's part. */
+const withoutPrefix = (prefix: string): Rule => ({
+  toOurs: (table) =>
+    new Map([...table].map(([name, entry]) => [name.startsWith(prefix) ? name.slice(prefix.length) : name, entry])),
+  toTheirs: (table) => new Map([...table].map(([name, entry]) => [prefix + name, entry])),
+})
+
+/** Names of BERT's checkpoints that differ from this package's. Parts that a model lacks are for `leaveOut` to name. */
 export const bertDialects = {
-  /** `bert-base-uncased` and its like, whole: for `BertForPreTraining`. */
-  pretraining: new Dialect('BERT with gamma and beta', [gammaBeta]),
-  /** For `BertForMaskedLM`: no pooler, no next-sentence head. */
-  masked: new Dialect('BERT with gamma and beta, masked words alone', [
-    gammaBeta,
-    ignored(/^cls\.seq_relationship\.|^bert\.pooler\./),
-  ]),
-  /** For a bare `BertModel`: the names without `bert.`, no heads. */
-  bare: new Dialect('BERT with gamma and beta, the encoder alone', [
-    gammaBeta,
-    ignored(/^cls\./),
-    {
-      toOurs: (table) => new Map([...table].map(([name, entry]) => [name.replace(LAYERS, ''), entry])),
-      toTheirs: (table) => new Map([...table].map(([name, entry]) => [`bert.${name}`, entry])),
-    },
-  ]),
-  /** For a fine-tuning model with a pooler (sequence classification): its own head is not in the file. */
-  pooled: new Dialect('BERT with gamma and beta, without heads', [gammaBeta, ignored(/^cls\./)]),
-  /** For a fine-tuning model without a pooler (tokens, spans). */
-  unpooled: new Dialect('BERT with gamma and beta, without heads and pooler', [
-    gammaBeta,
-    ignored(/^cls\.|^bert\.pooler\./),
-  ]),
+  /** The first checkpoints (`bert-base-uncased` and its like): norms with gamma and beta. */
+  gammaBeta: new Dialect('BERT with gamma and beta', [gammaBeta]),
+  /** A pretrained or fine-tuned checkpoint for a bare `BertModel`: names without `bert.`; with gamma and beta or not. */
+  bare: new Dialect('the encoder of a BERT with heads', [readGammaBeta, withoutPrefix('bert.')]),
 } as const

@@ -1,4 +1,14 @@
-import { AttentionModule, addBiases, fillBias, joinHeads, LEAST, relativeBias, splitHeads } from '@filature/attention'
+import {
+  AttentionModule,
+  addBiases,
+  fillBias,
+  joinHeads,
+  keptHeads,
+  LEAST,
+  prunedLinear,
+  relativeBias,
+  splitHeads,
+} from '@filature/attention'
 import {
   activationNamed,
   add,
@@ -6,6 +16,7 @@ import {
   ConfigError,
   Dropout,
   Embedding,
+  gather,
   LayerNorm,
   Linear,
   Module,
@@ -19,6 +30,7 @@ import {
   type Tensor3D,
   type Tensor4D,
   tanh,
+  tensor,
   tidy,
   zerosInit,
   zerosLike,
@@ -102,31 +114,33 @@ export class BertEmbeddings extends Module {
 
 /** Self-attention without its output projection. (B, T, C) -> (B, T, C) */
 export class BertSelfAttention extends AttentionModule {
-  readonly query: Linear
-  readonly key: Linear
-  readonly value: Linear
+  query: Linear
+  key: Linear
+  value: Linear
   readonly dropout: Dropout
   /** Vectors of the distances, (2 P - 1, D), for relative positions. */
   readonly distance_embedding: Embedding | undefined
-  readonly #heads: number
+  readonly headWidth: number
   readonly #positions: BertOptions['position_embedding_type']
 
-  constructor(options: BertOptions) {
+  /** @param heads those that are not pruned */
+  constructor(options: BertOptions, heads: number) {
     super()
     const { hidden_size: C, num_attention_heads: H, max_position_embeddings: P, position_embedding_type } = options
-    this.query = linear(C, C, options)
-    this.key = linear(C, C, options)
-    this.value = linear(C, C, options)
+    this.headWidth = C / H
+    this.query = linear(C, heads * this.headWidth, options)
+    this.key = linear(C, heads * this.headWidth, options)
+    this.value = linear(C, heads * this.headWidth, options)
     this.dropout = new Dropout(options.attention_probs_dropout_prob)
     if (position_embedding_type !== 'absolute') {
-      this.distance_embedding = new Embedding(2 * P - 1, C / H, { init: normal(options.initializer_range) })
+      this.distance_embedding = new Embedding(2 * P - 1, this.headWidth, { init: normal(options.initializer_range) })
     }
-    this.#heads = H
     this.#positions = position_embedding_type
   }
 
   forward(x: Tensor3D, { bias, headMask }: LayerInputs): Tensor3D {
-    const [q, k, v] = [this.query, this.key, this.value].map((layer) => splitHeads(layer.forward(x), this.#heads)) as [
+    const H = this.query.weight.shape[0]! / this.headWidth
+    const [q, k, v] = [this.query, this.key, this.value].map((layer) => splitHeads(layer.forward(x), H)) as [
       Tensor4D,
       Tensor4D,
       Tensor4D,
@@ -145,7 +159,7 @@ export class BertSelfAttention extends AttentionModule {
 
 /** norm(residual + dropout(dense(x))): the end of both halves of a layer. */
 export class BertOutput extends Module {
-  readonly dense: Linear
+  dense: Linear
   readonly LayerNorm: LayerNorm
   readonly dropout: Dropout
 
@@ -161,18 +175,47 @@ export class BertOutput extends Module {
   }
 }
 
+/** Self-attention with its output. (B, T, C) -> (B, T, C) */
 export class BertAttention extends Module {
   readonly self: BertSelfAttention
   readonly output: BertOutput
+  readonly #allHeads: number
+  #pruned: number[]
 
-  constructor(options: BertOptions) {
+  constructor(options: BertOptions, layer: number) {
     super()
-    this.self = new BertSelfAttention(options)
-    this.output = new BertOutput(options.hidden_size, options)
+    const { num_attention_heads: H, hidden_size: C } = options
+    this.#allHeads = H
+    this.#pruned = [...(options.pruned_heads[layer] ?? [])]
+    const left = H - this.#pruned.length
+    this.self = new BertSelfAttention(options, left)
+    this.output = new BertOutput((left * C) / H, options)
   }
 
-  forward(x: Tensor3D, inputs: LayerInputs): Tensor3D {
-    return this.output.forward(this.self.forward(x, inputs), x)
+  /** The original heads that are gone. */
+  get pruned(): readonly number[] {
+    return this.#pruned
+  }
+
+  forward(x: Tensor3D, { bias, headMask }: LayerInputs): Tensor3D {
+    const left = Array.from({ length: this.#allHeads }, (_, head) => head).filter((h) => !this.#pruned.includes(h))
+    const mask = headMask && this.#pruned.length ? gather(headMask, tensor(left, [left.length], 'int32'), 1) : headMask
+    return this.output.forward(this.self.forward(x, { bias, headMask: mask }), x)
+  }
+
+  /** Takes heads out for good (Michel et al. 2019), counted among the original ones; those gone already pass. */
+  pruneHeads(heads: readonly number[]): void {
+    const { self, output } = this
+    const { rows, pruned } = keptHeads(
+      { heads: this.#allHeads, headWidth: self.headWidth, pruned: this.#pruned },
+      heads,
+    )
+    if (pruned.length === this.#pruned.length) return
+    self.query = prunedLinear(self.query, rows, 0)
+    self.key = prunedLinear(self.key, rows, 0)
+    self.value = prunedLinear(self.value, rows, 0)
+    output.dense = prunedLinear(output.dense, rows, 1)
+    this.#pruned = pruned
   }
 }
 
@@ -203,9 +246,9 @@ export class BertLayer extends Module {
   readonly intermediate: BertIntermediate
   readonly output: BertOutput
 
-  constructor(options: BertOptions) {
+  constructor(options: BertOptions, index: number) {
     super()
-    this.attention = new BertAttention(options)
+    this.attention = new BertAttention(options, index)
     this.intermediate = new BertIntermediate(options)
     this.output = new BertOutput(options.intermediate_size, options)
   }
@@ -221,7 +264,7 @@ export class BertEncoder extends Module {
 
   constructor(options: BertOptions) {
     super()
-    this.layer = Array.from({ length: options.num_hidden_layers }, () => new BertLayer(options))
+    this.layer = Array.from({ length: options.num_hidden_layers }, (_, i) => new BertLayer(options, i))
   }
 
   forward(x: Tensor3D, bias: Tensor4D | undefined, headMask: Tensor2D | undefined): Tensor3D {
@@ -261,6 +304,22 @@ export class BertModel extends Module {
     this.embeddings = new BertEmbeddings(options)
     this.encoder = new BertEncoder(options)
     this.pooler = pooler ? new BertPooler(options) : undefined
+  }
+
+  /** Heads to take out, by layer, counted in original heads: `{ 0: [1, 3] }`. */
+  pruneHeads(byLayer: Readonly<Record<number, readonly number[]>>): void {
+    for (const [layer, heads] of Object.entries(byLayer)) {
+      const found = this.encoder.layer[Number(layer)]
+      if (!found) throw new ConfigError('bert-prune', `BertModel: there is no layer ${layer} to prune.`)
+      found.attention.pruneHeads(heads)
+    }
+  }
+
+  /** What `pruned_heads` of a config.json says of this model. */
+  get prunedHeads(): Record<number, number[]> {
+    return Object.fromEntries(
+      this.encoder.layer.flatMap(({ attention }, i) => (attention.pruned.length ? [[i, [...attention.pruned]]] : [])),
+    )
   }
 
   /** The last layer's states. -> (B, T, C) */

@@ -1,11 +1,10 @@
-import { KeyValueCache, type KeyValues, MultiheadAttention, type MultiheadInputs } from '@filature/attention'
+import { heldKeyValues, KeyValueCache, MultiheadAttention, type MultiheadInputs } from '@filature/attention'
 import {
   type ActivationKind,
   add,
   type Cache,
   ConfigError,
   Dropout,
-  type LayerCache,
   LayerNorm,
   Linear,
   Module,
@@ -171,10 +170,10 @@ export class TransformerDecoderLayer extends Layer {
       causal: masks.causal ?? false,
       cache,
     }
+    const held = heldKeyValues(cache, () => this.multihead_attn.keyValues(memory))
     const other = { attnMask: masks.memoryMask, keyPaddingMask: masks.memoryKeyPaddingMask }
     const attend = (y: Tensor3D) => this.dropout1.forward(this.self_attn.forward(y, y, y, own))
-    const attendMemory = (y: Tensor3D) =>
-      this.dropout2.forward(this.multihead_attn.forwardTo(y, this.memoryOf(memory, cache), other))
+    const attendMemory = (y: Tensor3D) => this.dropout2.forward(this.multihead_attn.forwardTo(y, held, other))
     const feed = (y: Tensor3D) => this.dropout3.forward(this.feedForward(y))
     if (this.normFirst) {
       x = add(x, attend(this.norm1.forward(x)))
@@ -186,12 +185,6 @@ export class TransformerDecoderLayer extends Layer {
       x = this.norm3.forward(add(x, feed(x)))
     }
     return this.tap('out', x)
-  }
-
-  /** The memory's keys and values, made once where the cache can hold them. */
-  private memoryOf(memory: Tensor3D, cache: LayerCache | undefined): KeyValues {
-    const make = () => this.multihead_attn.keyValues(memory)
-    return cache && 'fixed' in cache ? (cache as { fixed(fn: typeof make): KeyValues }).fixed(make) : make()
   }
 }
 

@@ -1,4 +1,5 @@
-export { type AnnotatedBatch, type AnnotatedConfig, AnnotatedTransformer } from './annotated.ts'
+export { type AnnotatedBatch, AnnotatedTransformer } from './annotated.ts'
+export type { AnnotatedConfig } from './annotated-layers.ts'
 export {
   BertAttention,
   BertEmbeddings,
