@@ -6,8 +6,8 @@ requireNode()
 
 const jobs = {
   start: () => import('./start.mjs'),
-  infer: () => import('./infer.mjs'),
   test: () => import('./test.mjs'),
+  infer: () => import('./infer.mjs'),
   long: () => import('./long.mjs'),
   nodes: () => import('./nodes.mjs'),
   script: () => import('./script.mjs'),

@@ -14,7 +14,8 @@ To try next:
 /** The main job: train a character model on a novel, then write with it. Arguments go to `filature-train`. */
 export async function run(args) {
   await install()
-  build('@filature/train-app', '@filature/infer-app')
+  build('@filature/train-app')
+  build('@filature/infer-app')
   buildNative()
   const train = (...rest) => node([at('apps/train/dist/cli.js'), ...rest])
   if (args.length > 0) return train(...args)
