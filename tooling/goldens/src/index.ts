@@ -11,4 +11,4 @@ export type {
 } from './adapter.ts'
 export { adapter } from './adapter.ts'
 export { type CaseResult, runCase } from './run-case.ts'
-export { goldenSuite } from './suite.ts'
+export { goldenSuite, type SuiteOptions } from './suite.ts'

@@ -6,7 +6,9 @@ export interface ToWorker {
   readonly backend: string
   readonly cases: readonly string[]
   /** Folder of packages to look for adapters in; the project's own when left out. */
-  readonly packages?: string
+  readonly packages?: string | undefined
+  /** The one package whose adapters are wanted. */
+  readonly only?: string
 }
 
 /** What a worker answers. */

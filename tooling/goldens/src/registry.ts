@@ -13,10 +13,13 @@ export interface PackageAdapters {
   readonly error?: string
 }
 
-/** Every `packages/NAME/goldens/adapter.ts`. One that cannot be imported is reported, the others still run. */
-export async function findAdapters(root: string = PACKAGES): Promise<PackageAdapters[]> {
+/**
+ * Every `packages/NAME/goldens/adapter.ts`, or that of one package. One that cannot be imported is reported, the others
+ * still run.
+ */
+export async function findAdapters(root: string = PACKAGES, only?: string): Promise<PackageAdapters[]> {
   const found: PackageAdapters[] = []
-  for (const name of readdirSync(root).sort()) {
+  for (const name of only ? [only] : readdirSync(root).sort()) {
     const file = join(root, name, 'goldens', 'adapter.ts')
     if (!existsSync(file)) continue
     try {

@@ -1,8 +1,18 @@
+import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BackendName, backendsToTest, forEachBackend } from '@filature/testing'
 import type { Adapter } from './adapter.ts'
 import { casesOf, Fixture } from './fixture.ts'
+import { runBackend } from './run-backend.ts'
 import { handles, runCase } from './run-case.ts'
+
+export interface SuiteOptions {
+  /** Only cases whose name matches. */
+  readonly cases?: RegExp
+  readonly backends?: readonly BackendName[]
+  /** Cases that also run in double precision, in a process of their own (those that are chaotic in single). */
+  readonly float64?: RegExp
+}
 
 /**
  * Declares one vitest test for each case of a package's fixtures and each backend at hand; at the top level of a
@@ -13,12 +23,13 @@ import { handles, runCase } from './run-case.ts'
  * ```
  *
  * Backends that are missing are skipped visibly, or fail when `REQUIRE_BACKENDS` lists them. A json in the folder that
- * no adapter handles fails.
+ * no adapter handles fails. The fixtures lie in `packages/NAME/src/__fixtures__/`, the adapters in
+ * `packages/NAME/goldens/adapter.ts`.
  */
 export async function goldenSuite(
   adapters: readonly Adapter[],
   fixtures: URL,
-  { cases = /./, backends = backendsToTest() }: { cases?: RegExp; backends?: readonly BackendName[] } = {},
+  { cases = /./, backends = backendsToTest(), float64 }: SuiteOptions = {},
 ): Promise<void> {
   const { expect, it } = await import('vitest')
   const directory = fileURLToPath(fixtures)
@@ -37,4 +48,33 @@ export async function goldenSuite(
     },
     [...backends],
   )
+  if (float64)
+    await inDoubles(
+      directory,
+      names.filter((name) => float64.test(name)),
+      fixtures,
+    )
+}
+
+/** The same cases in the float64 process: one test each, all run once. */
+async function inDoubles(directory: string, names: readonly string[], fixtures: URL): Promise<void> {
+  const { beforeAll, describe, expect, it } = await import('vitest')
+  const folder = fileURLToPath(new URL('../../', fixtures))
+  describe('float64', () => {
+    const failures = new Map<string, readonly string[]>()
+    const problems: string[] = []
+    beforeAll(async () => {
+      const task = { directory, backend: 'float64', cases: names, only: basename(folder) }
+      await runBackend(task, (message) => {
+        if (message.kind === 'result') failures.set(message.result.case, message.result.failures)
+        else if (message.kind === 'unavailable') problems.push(message.reason)
+        else if (message.kind === 'crash') problems.push(message.error)
+        else if (message.kind === 'adapters') problems.push(...message.broken.map(({ error }) => error))
+      })
+    })
+    it.each(names)('%s', (name) => {
+      expect(problems).toEqual([])
+      expect(failures.get(name) ?? ['no adapter ran it']).toEqual([])
+    })
+  })
 }

@@ -7,10 +7,10 @@ import { runCase } from './run-case.ts'
 
 const send = (message: FromWorker) => new Promise<void>((done) => process.send!(message, () => done()))
 
-async function run({ directory, backend, cases, packages }: ToWorker): Promise<void> {
+async function run({ directory, backend, cases, packages, only }: ToWorker): Promise<void> {
   const activated = await activateBackend(backend as BackendName)
   if (!activated.ok) return send({ kind: 'unavailable', reason: activated.reason })
-  const found = await findAdapters(packages)
+  const found = await findAdapters(packages, only)
   await send({
     kind: 'adapters',
     broken: found.flatMap((entry) => (entry.error ? [{ package: entry.package, error: entry.error }] : [])),
