@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { type GgufToWrite, type GgufWriter, gguf } from '../__fixtures__/writing-gguf.ts'
 import { float16Value } from '../half.ts'
 import { bytesSource } from '../sources/memory.ts'
 import { openGguf } from './open.ts'
-import { type GgufToWrite, type GgufWriter, gguf } from './writing.testing.ts'
 
 const open = (file: GgufToWrite | Uint8Array) =>
   openGguf(bytesSource(file instanceof Uint8Array ? file : gguf(file), 'model.gguf'))

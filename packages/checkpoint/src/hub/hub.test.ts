@@ -2,9 +2,9 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { LocalHub } from '../__fixtures__/local-hub.ts'
 import { bytesOf } from '../encode.ts'
 import { encodeSafetensors } from '../safetensors/writer.ts'
-import { LocalHub } from './local-hub.testing.ts'
 import { openPretrained, type PretrainedOptions } from './open-pretrained.ts'
 
 const commit = 'a'.repeat(40)

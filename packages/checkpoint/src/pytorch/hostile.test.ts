@@ -1,9 +1,21 @@
 import { deflateRawSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import {
+  dict,
+  global,
+  int,
+  join,
+  op,
+  pickle,
+  storage,
+  tensor,
+  text,
+  tuple,
+  zip,
+} from '../__fixtures__/writing-pickles.ts'
 import { bytesSource } from '../sources/memory.ts'
 import { openPyTorch } from './open.ts'
 import { unpickle } from './unpickle.ts'
-import { dict, global, int, join, op, pickle, storage, tensor, text, tuple, zip } from './writing.testing.ts'
 
 const open = (bytes: Uint8Array) => openPyTorch(bytesSource(bytes, 'hostile.pth'))
 

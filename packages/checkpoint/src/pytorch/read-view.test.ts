@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { dict, pickle, storage, tensor, text, zip } from '../__fixtures__/writing-pickles.ts'
 import { bytesSource } from '../sources/memory.ts'
 import { openPyTorch } from './open.ts'
 import { readView } from './read-view.ts'
 import { Storage, StridedView } from './values.ts'
-import { dict, pickle, storage, tensor, text, zip } from './writing.testing.ts'
 
 /** Any strided window on a storage of 64 elements, zero strides and overlaps among them. */
 const windows = fc
