@@ -202,7 +202,7 @@ export class LlamaModel extends Module {
         'Llama: gradient_checkpointing computes blocks again, which would fill a cache twice; decode without it.',
       )
     }
-    return checkpointed(layer, [x], (y) => layer.forward(y, inputs))
+    return checkpointed(layer, { x, inputs }, ({ x, inputs }) => layer.forward(x, inputs))
   }
 }
 

@@ -202,9 +202,7 @@ export class QFormer extends Module {
         'QFormer: gradient_checkpointing computes layers again, which would fill a cache twice; decode without it.',
       )
     }
-    const { encoderStates } = inputs
-    const sources = encoderStates ? [x, encoderStates] : [x]
-    return checkpointed(layer, sources, (...[y, states]) => layer.forward(y!, { ...inputs, encoderStates: states }))
+    return checkpointed(layer, { x, inputs }, ({ x, inputs }) => layer.forward(x, inputs))
   }
 }
 

@@ -77,7 +77,7 @@ class Tiny extends Module {
   loss(ids: Tensor2D, labels: Tensor2D): Scalar {
     let x = this.embed.forward<Tensor3D>(ids)
     for (const block of this.h) {
-      x = this.recompute ? checkpointed(block, [x], (y) => block.forward(y)) : tidy(() => block.forward(x))
+      x = this.recompute ? checkpointed(block, x, (y) => block.forward(y)) : tidy(() => block.forward(x))
     }
     return crossEntropy(this.head.forward(x), labels) as Scalar
   }

@@ -33,7 +33,7 @@ class Stack extends Module {
 
   loss(x: Tensor2D, recompute: boolean): Scalar {
     for (const block of this.blocks) {
-      x = recompute ? checkpointed(block, [x], (y) => block.forward(y)) : block.forward(x)
+      x = recompute ? checkpointed(block, x, (y) => block.forward(y)) : block.forward(x)
     }
     return sum(square(x))
   }

@@ -25,7 +25,6 @@ import {
   Parameter,
   rearrange,
   ShapeError,
-  type Tensor,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -274,8 +273,7 @@ export class EvaViT extends Module {
 
   private run(block: EvaBlock, x: Tensor3D, sharedBias: Tensor4D | undefined): Tensor3D {
     if (!this.config.use_checkpoint) return tidy(() => block.forward(x, sharedBias))
-    const inputs: Tensor[] = sharedBias ? [x, sharedBias] : [x]
-    return checkpointed(block, inputs, (...[y, bias]) => block.forward(y as Tensor3D, bias as Tensor4D | undefined))
+    return checkpointed(block, { x, sharedBias }, ({ x, sharedBias }) => block.forward(x, sharedBias))
   }
 
   private checkImage(image: Tensor4D): void {
