@@ -123,8 +123,9 @@ export class Memory {
     if (list) list.push(block)
     else this.#idle.set(block.bytes, [block])
     this.#idleBytes += block.bytes
-    const limit = Math.max(this.#peak, this.#peakBefore) + FLOOR - this.#liveBytes
-    if (this.#idleBytes > limit) this.trim(limit / 2)
+    // Blocks of one size may be idle while those of another are at their peak: half as much again is kept for that.
+    const limit = 1.5 * Math.max(this.#peak, this.#peakBefore) + FLOOR - this.#liveBytes
+    if (this.#idleBytes > limit) this.trim(0.75 * limit)
   }
 
   /** Gives idle blocks back to the system, the largest first, until at most `bytes` are idle. */

@@ -30,7 +30,8 @@ export function nativeMemory(): { live: number; idle: number } {
 
 /** The native backend: C++ kernels on typed arrays. */
 export function native(options: NativeOptions = {}): BackendProvider {
-  const { threads, instructionSet, poison = process.env.FILATURE_NATIVE_POISON === '1' } = options
+  const { FILATURE_NATIVE_POISON, FILATURE_NATIVE_INSTRUCTION_SET } = process.env
+  const { threads, instructionSet = FILATURE_NATIVE_INSTRUCTION_SET, poison = FILATURE_NATIVE_POISON === '1' } = options
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw new ConfigError('native-threads', `native: wanted threads from 1 to 1024, got ${threads}.`)
   }

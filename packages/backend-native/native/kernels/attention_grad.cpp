@@ -77,13 +77,17 @@ void block_gradients(const AttentionGrad& g, const Head& head, const Block& x, i
       const int height = rows - r0 < MR ? rows - r0 : MR;
       const int64_t end = visible(a, t0 + r0 + height - 1).end - k0, m = end < n ? end : n;
       float *P = x.P + r0 * kKeys, *dS = x.dS + r0 * kKeys;
-      if (m < n)
-        for (int r = 0; r < height; r++) {
-          const int64_t from = m < 0 ? 0 : m;
+      const auto clear_hidden = [&] {  // the scores spill up to a panel's width into the keys that no query here sees
+        const int64_t from = m < 0 ? 0 : m;
+        for (int r = 0; r < height && from < n; r++) {
           std::memset(P + r * kKeys + from, 0, (n - from) * sizeof(float));
           std::memset(dS + r * kKeys + from, 0, (n - from) * sizeof(float));
         }
-      if (m <= 0) continue;
+      };
+      if (m <= 0) {
+        clear_hidden();
+        continue;
+      }
       const int64_t panel = (t0 + r0) / MR;
       panel_scores(P, height, head.q_panels + panel * (D * MR + W), x.k_panels, m, D);
       panel_scores(dS, height, head.d_panels + panel * (E * MR + W), x.v_panels, m, E);
@@ -92,6 +96,7 @@ void block_gradients(const AttentionGrad& g, const Head& head, const Block& x, i
         float* d_bias = g.d_bias ? g.d_bias + ((b * a.H + h) * a.T + t) * a.S + k0 : nullptr;
         row_gradient(a, b, h, t, k0, m, head.delta[t], head.lse[t], P + r * kKeys, dS + r * kKeys, d_bias);
       }
+      clear_hidden();
       if (g.d_q) accumulate(height, Dp, m, dS, kKeys, 1, x.k, Dp, head.d_q + (t0 + r0) * Dp, Dp);
     }
     key_gradients(g, head, x, k0, n, t0, rows);
