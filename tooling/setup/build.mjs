@@ -11,6 +11,13 @@ export function build(name) {
   throw new Error(`Filature: the build failed (exit code ${code}); see the lines above.`)
 }
 
+/** Builds every package and app; whether that worked. */
+export function buildEverything() {
+  const { code, output } = turbo('build', '--continue', '--filter=./packages/*', '--filter=./apps/*')
+  if (code !== 0) console.error(output)
+  return code === 0
+}
+
 /**
  * Compiles what is not JavaScript: the `build:native` script of each package that has one. Where a compiler is missing
  * the script says what to install; that backend is then absent, which its tests report, or refuse under

@@ -10,6 +10,7 @@ import {
   reshape,
   ShapeError,
   type Tensor,
+  type Tensor3D,
   type Tensor4D,
 } from '@filature/tensor'
 
@@ -91,7 +92,7 @@ export function splitHeads(x: Tensor, heads: number): Tensor4D {
 }
 
 /** (B, T, H, D) -> (B, T, H * D) */
-export function joinHeads(x: Tensor4D) {
+export function joinHeads(x: Tensor4D): Tensor3D {
   const [B, T, H, D] = x.shape
   return reshape(x, [B, T, H * D])
 }
