@@ -3,9 +3,11 @@ import { elementwise } from './elementwise.ts'
 import type { Entry } from './entry.ts'
 import { fused } from './fused.ts'
 import { images } from './images.ts'
+import { largeSizes } from './large.ts'
 import { losses } from './losses.ts'
 import { matmul } from './matmul.ts'
 import { norms } from './norms.ts'
+import { notANumber } from './not-a-number.ts'
 import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { shape } from './shape.ts'
@@ -22,4 +24,6 @@ export const entries: readonly Entry[] = [
   ...recurrent,
   ...losses,
   ...images,
+  ...largeSizes,
+  ...notANumber,
 ]
