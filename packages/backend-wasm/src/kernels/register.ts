@@ -1,8 +1,12 @@
 import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
 import { activations } from './activations.ts'
 import { attentions } from './attention.ts'
+import { borrowed } from './borrowed.ts'
+import { convolutions } from './convolutions.ts'
 import { lookups } from './lookups.ts'
+import { moves } from './moves.ts'
 import { norms } from './norms.ts'
+import { optimizers } from './optimizers.ts'
 import { positions } from './positions.ts'
 import { products } from './products.ts'
 import { recurrents } from './recurrent.ts'
@@ -11,13 +15,18 @@ import { transposes } from './transpose.ts'
 
 /** Kernels for float32 whose other types stay with the engine; Transpose moves any four bytes. */
 const FLOAT_ONLY = new Set(['Sum', 'Mean', 'Softmax', 'Exp', 'Tanh', 'Sigmoid', 'Erf', 'UnsortedSegmentSum'])
-const FOUR_BYTES = new Set(['Transpose'])
+const FOUR_BYTES = new Set(['Transpose', 'SplitV', 'Concat', 'Slice'])
+const NOT_STRINGS = new Set(['Identity'])
 
 const KERNELS: KernelConfig[] = [
   ...activations,
   ...attentions,
+  ...borrowed,
+  ...convolutions,
   ...lookups,
+  ...moves,
   ...norms,
+  ...optimizers,
   ...positions,
   ...products,
   ...recurrents,
@@ -42,7 +51,9 @@ function replace(config: KernelConfig): void {
     ? (dtype: string) => dtype === 'float32'
     : FOUR_BYTES.has(kernelName)
       ? (dtype: string) => dtype === 'float32' || dtype === 'int32'
-      : undefined
+      : NOT_STRINGS.has(kernelName)
+        ? (dtype: string) => dtype !== 'string'
+        : undefined
   registerKernel({
     kernelName,
     backendName,
