@@ -11,6 +11,8 @@ import { type AddedToken, conform, type TokenizerJson } from './tokenizer-json.t
 const ASTRAL_IDEOGRAPH =
   /[\u{20000}-\u{2A6DF}\u{2A700}-\u{2B73F}\u{2B740}-\u{2B81F}\u{2B820}-\u{2CEAF}\u{2F800}-\u{2FA1F}]/gu
 
+const PROBE = 'A b, 1.'
+
 /** Families whose special tokens around a text follow add_bos_token and add_eos_token of the configuration. */
 const FOLLOWS_FLAGS = /^(Code)?(Llama|Gemma)Tokenizer/
 
@@ -38,16 +40,15 @@ export class HuggingFaceTokenizer extends BaseTokenizer {
    */
   constructor(json: TokenizerJson, config: TokenizerConfig = {}, specialTokensMap: TokenizerConfig = {}) {
     super()
-    const added = [...(json.added_tokens ?? []), ...missingAddedTokens(config, json.added_tokens ?? [])]
+    const added = addedTokens(json, config)
     this.json = { ...json, added_tokens: added }
     this.#config = { ...specialTokensMap, ...config }
     this.#library = build(this.json, this.#config, added)
     this.vocabSize = sizeOf(this.json, added)
     this.special = specialIdsOf([config, specialTokensMap, fromModel(this.json)], (token) => this.tokenToId(token))
     this.specialIds = new Set(added.filter(({ special }) => special).map(({ id }) => id))
-    this.template = FOLLOWS_FLAGS.test(config.tokenizer_class ?? '')
-      ? this.#flagged(config, templateOf(json.post_processor))
-      : templateOf(json.post_processor)
+    const template = orMalformed(() => templateOf(json.post_processor))
+    this.template = FOLLOWS_FLAGS.test(config.tokenizer_class ?? '') ? this.#flagged(config, template) : template
     this.paddingSide = config.padding_side ?? json.padding?.direction?.toLowerCase() ?? 'right'
     this.truncationSide = config.truncation_side ?? json.truncation?.direction?.toLowerCase() ?? 'right'
     this.#padsAstral = json.normalizer?.type === 'BertNormalizer' && json.normalizer.handle_chinese_chars !== false
@@ -100,13 +101,40 @@ export class HuggingFaceTokenizer extends BaseTokenizer {
 }
 
 function build(json: TokenizerJson, config: TokenizerConfig, added: readonly AddedToken[]): LibraryTokenizer {
-  const conformed = conform({ ...json, added_tokens: added })
-  const special = [...(config.additional_special_tokens ?? [])].map(contentOf)
+  const special = (config.additional_special_tokens ?? []).map(contentOf)
+  return orMalformed(() => {
+    const library = new LibraryTokenizer(conform({ ...json, added_tokens: added }), {
+      ...config,
+      additional_special_tokens: special,
+    })
+    // a malformed section shows when it is first used
+    library.encode(PROBE, { add_special_tokens: false })
+    library.decode([0], { skip_special_tokens: false, clean_up_tokenization_spaces: false })
+    return library
+  })
+}
+
+/** What goes wrong while a file is read is the file's fault, and is said so. */
+function orMalformed<T>(read: () => T): T {
   try {
-    return new LibraryTokenizer(conformed, { ...config, additional_special_tokens: special })
+    return read()
   } catch (cause) {
+    if (cause instanceof TokenizerError) throw cause
     throw new TokenizerError('unsupported-tokenizer', `tokenizer.json: ${(cause as Error).message}.`, { cause })
   }
+}
+
+function addedTokens(json: TokenizerJson, config: TokenizerConfig): AddedToken[] {
+  const listed: readonly (AddedToken | undefined)[] = [json?.added_tokens ?? []].flat()
+  for (const token of listed) {
+    if (typeof token?.content === 'string' && Number.isInteger(token.id) && token.id >= 0) continue
+    throw new TokenizerError(
+      'malformed-tokenizer',
+      `tokenizer.json: wanted added tokens with an id and a content, got ${JSON.stringify(token)}.`,
+    )
+  }
+  const tokens = listed as readonly AddedToken[]
+  return [...tokens, ...missingAddedTokens(config, tokens)]
 }
 
 function sizeOf({ model }: TokenizerJson, added: readonly AddedToken[]): number {

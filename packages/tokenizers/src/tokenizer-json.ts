@@ -57,7 +57,7 @@ export function conform(json: TokenizerJson): TokenizerJson {
   return {
     ...json,
     added_tokens: json.added_tokens ?? [],
-    normalizer: json.normalizer ?? null,
+    normalizer: json.normalizer ? normalizer(json.normalizer) : null,
     pre_tokenizer: json.pre_tokenizer ? preTokenizer(json.pre_tokenizer) : null,
     post_processor: json.post_processor ?? null,
     decoder: json.decoder ? decoder(json.decoder) : null,
@@ -83,12 +83,24 @@ function checkVocabulary(type: string, { vocab, merges, unk_id }: Section): void
   if (type === 'BPE' && !Array.isArray(merges)) refuse('malformed-tokenizer', 'wanted model.merges as a list.')
 }
 
+function normalizer(step: Section): Section {
+  if (step.type === 'Sequence') return { ...step, normalizers: step.normalizers.map(normalizer) }
+  return step.type === 'Replace' ? replacing(step) : step
+}
+
+function replacing(step: Section): Section {
+  if (step.pattern?.String !== undefined || step.pattern?.Regex !== undefined) return step
+  return refuse('malformed-tokenizer', 'a Replace step has no pattern.')
+}
+
 const PUNCTUATION = '[\\p{P}!-/:-@\\[-`{-~]'
 
 function preTokenizer(step: Section): Section {
   switch (step.type) {
     case 'Sequence':
       return { ...step, pretokenizers: step.pretokenizers.map(preTokenizer) }
+    case 'Replace':
+      return replacing(step)
     case 'Whitespace': // there: ASCII letters only
       return matches('\\w+|[^\\w\\s]+')
     case 'Punctuation': // there: runs of punctuation
