@@ -1,3 +1,4 @@
+export { Conversation, type ConversationTemplate, conversationTemplates } from './conversation.ts'
 export { peftDialect } from './dialects.ts'
 export { ImageEncoder, type ImageEncoderParts } from './encode-image.ts'
 export {
@@ -16,4 +17,5 @@ export {
   type TargetOptions,
   type Targets,
 } from './samples.ts'
+export { applyStage, type TrainingStage, trainingStages } from './stages.ts'
 export { fillTemplate, IMAGE, type TextCodec } from './text.ts'

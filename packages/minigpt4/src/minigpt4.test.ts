@@ -1,0 +1,118 @@
+import { Llama } from '@filature/llama'
+import { QFormer } from '@filature/qformer'
+import { applyLora, cpu, init, ones, Rng, tidy, useBackend, valueAndGrads } from '@filature/tensor'
+import { expectNoLeak, randomTensor } from '@filature/testing'
+import { EvaViT } from '@filature/vision'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { applyStage, Conversation, conversationTemplates, MiniGPT4, type TextCodec } from './index.ts'
+
+const codec: TextCodec = {
+  encode: (text) => [...text].map((char) => 4 + (char.charCodeAt(0) % 60)),
+  decode: (ids) => ids.join(' '),
+  bosId: 1,
+  bosToken: '^',
+  eosId: 2,
+  padId: 3,
+}
+const parts = () => ({
+  vision: new EvaViT({ img_size: 16, patch_size: 8, embed_dim: 12, depth: 1, num_heads: 2, drop_path_rate: 0.2 }),
+  qformer: new QFormer({
+    hidden_size: 16,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+    intermediate_size: 20,
+    encoder_width: 12,
+    query_length: 3,
+    text_branch: false,
+  }),
+  llama: new Llama({
+    vocab_size: 64,
+    hidden_size: 16,
+    intermediate_size: 24,
+    num_hidden_layers: 1,
+    num_attention_heads: 2,
+  }),
+  codec,
+})
+const build = (options = {}) => init(new MiniGPT4(parts(), options), new Rng(0))
+const samples = { image: ones([1, 3, 16, 16]), instruction_input: ['<Img><ImageHere></Img> hi'], answer: ['ok'] }
+
+beforeAll(async () => {
+  await useBackend(cpu())
+})
+
+describe('MiniGPT4', () => {
+  it('trains only what the stage says', () => {
+    const model = build()
+    expect(applyStage(model, 'minigpt4-stage2')).toEqual(['llama_proj.weight', 'llama_proj.bias'])
+    tidy(() => {
+      const { grads } = valueAndGrads(model, () => model.loss(samples))
+      expect([...grads.keys()]).toEqual(['llama_proj.weight', 'llama_proj.bias'])
+    })
+    applyLora(model.llama_model, ['q_proj', 'v_proj'], { r: 2, alpha: 4 })
+    const trained = applyStage(model, 'minigpt-v2')
+    expect(trained.filter((path) => path.includes('lora_'))).toHaveLength(4)
+    expect(() => applyStage(model, 'stage9' as never)).toThrow(/wanted a stage of/)
+  })
+
+  it('gives a fresh LoRA no effect', () => {
+    const model = build()
+    const before = model.loss(samples).dataSync()[0]
+    const [path] = applyLora(model.llama_model, ['q_proj'], { r: 2, alpha: 4 })
+    expect(path).toBe('model.layers.0.self_attn.q_proj')
+    init(model, new Rng(0))
+    expect(model.loss(samples).dataSync()[0]).toBe(before)
+  })
+
+  it('counts places and images', () => {
+    const model = build()
+    expect(() => model.loss({ ...samples, instruction_input: ['no image'] })).toThrow(/0 places .* for 1 images/)
+    expect(() => model.loss({ ...samples, answer: [] })).toThrow(/an answer for each/)
+    expect(() => model.loss({ conv_q: ['a|b'], conv_a: ['x'], connect_sym: '|' })).toThrow(/2 questions and 1 answers/)
+  })
+
+  it('cuts answers and prompts at their limits', () => {
+    const model = build({ maxTextLength: 4, maxContextLength: 10 })
+    const { labels, embeds } = model.trainingInputs({ ...samples, answer: ['a long answer'] })
+    expect(embeds.shape[1]).toBe(1 + 10 + 4)
+    expect(labels.dataSync().filter((label) => label !== -100)).toHaveLength(4)
+  })
+
+  it('answers with several images, greedily and as a stream, and leaves nothing behind', async () => {
+    const model = build()
+    const question = {
+      prompts: ['<ImageHere> and <ImageHere>: which?'],
+      image: randomTensor('two images', [1, 2, 3, 16, 16]),
+    }
+    const { rows } = await model.answer(question, { maxNewTokens: 4, minNewTokens: 4 })
+    const streamed: number[] = []
+    for await (const { tokens } of model.answerStream(question, { maxNewTokens: 4, minNewTokens: 4 }))
+      streamed.push(...tokens.map(Number))
+    expect(rows[0]!.ids).toHaveLength(4)
+    expect(streamed).toEqual(rows[0]!.ids)
+    await expectNoLeak(async () => void (await model.answer(question, { maxNewTokens: 3 })))
+    await expectNoLeak(() => tidy(() => void valueAndGrads(model, () => model.loss(samples))))
+  })
+
+  it('refuses parts that do not fit', () => {
+    const other = {
+      ...parts(),
+      vision: new EvaViT({ img_size: 16, patch_size: 8, embed_dim: 20, depth: 1, num_heads: 2 }),
+    }
+    expect(() => new MiniGPT4(other)).toThrow(/encoder_width is 12, but the vision model's width is 20/)
+  })
+})
+
+describe('Conversation', () => {
+  it('writes the prompts of the published checkpoints', () => {
+    const talk = new Conversation(conversationTemplates.vicuna).addImage().ask('What is it?')
+    expect(talk.prompt).toMatch(/questions\.###Human: <Img><ImageHere><\/Img> What is it\?###Assistant: $/)
+    talk.answer('A cat.').ask('Why?')
+    expect(talk.prompt).toMatch(/###Assistant: A cat\.###Human: Why\?###Assistant: $/)
+    expect(talk.images).toBe(1)
+    const v2 = new Conversation(conversationTemplates['minigpt-v2']).ask('[vqa] x')
+    expect(v2.prompt).toBe('<s>[INST] [vqa] x [/INST]')
+    expect(() => v2.ask('again')).toThrow(/no answer yet/)
+    expect(() => new Conversation().answer('x')).toThrow(/no question/)
+  })
+})
