@@ -3,6 +3,7 @@ import {
   ConfigError,
   concat,
   Dropout,
+  type Initializer,
   type LayerCache,
   Linear,
   linear,
@@ -40,6 +41,8 @@ export interface MultiheadOptions {
   vdim?: number
   /** (B, T, C) when true, as everywhere here; torch's own default is (T, B, C). */
   batchFirst?: boolean
+  /** Start of the output projection; torch's default for linear layers when left out. */
+  outInit?: Initializer
 }
 
 export interface MultiheadInputs {
@@ -82,7 +85,7 @@ export class MultiheadAttention extends AttentionModule {
   constructor(width: number, heads: number, options: MultiheadOptions = {}) {
     super()
     const { dropout = 0, bias = true, addBiasKv = false, addZeroAttn = false, batchFirst = true } = options
-    const { kdim = width, vdim = width } = options
+    const { kdim = width, vdim = width, outInit } = options
     if (width % heads !== 0) {
       throw new ConfigError(
         'heads-divide',
@@ -101,7 +104,7 @@ export class MultiheadAttention extends AttentionModule {
     const oneKey = () => new Parameter([1, 1, width], normal(Math.sqrt(1 / width)))
     this.bias_k = addBiasKv ? oneKey() : undefined
     this.bias_v = addBiasKv ? oneKey() : undefined
-    this.out_proj = new Linear(width, width, { bias, biasInit: zerosInit })
+    this.out_proj = new Linear(width, width, { bias, biasInit: zerosInit, ...(outInit ? { init: outInit } : {}) })
     this.heads = heads
     this.width = width
     this.addZeroAttn = addZeroAttn

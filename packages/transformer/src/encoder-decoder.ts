@@ -103,7 +103,7 @@ export class TransformerEncoderLayer extends Layer {
   constructor(options: TransformerOptions) {
     super()
     const { d_model: C, nhead: H, dropout } = options
-    this.self_attn = new MultiheadAttention(C, H, { dropout })
+    this.self_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
     this.linear1 = linear1(options)
     this.dropout = new Dropout(dropout)
     this.linear2 = linear2(options)
@@ -147,8 +147,8 @@ export class TransformerDecoderLayer extends Layer {
   constructor(options: TransformerOptions) {
     super()
     const { d_model: C, nhead: H, dropout } = options
-    this.self_attn = new MultiheadAttention(C, H, { dropout })
-    this.multihead_attn = new MultiheadAttention(C, H, { dropout })
+    this.self_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
+    this.multihead_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
     this.linear1 = linear1(options)
     this.dropout = new Dropout(dropout)
     this.linear2 = linear2(options)

@@ -46,6 +46,7 @@ export {
   GPT2Model,
 } from './gpt2.ts'
 export { type GPT2Config, gpt2Config, gpt2Presets } from './gpt2-config.ts'
+export { gpt2Dialects } from './gpt2-dialects.ts'
 export { labelSmoothingLoss } from './label-smoothing.ts'
 export { NanoGPT, type NanoGPTBatch, type NanoGPTConfig } from './nanogpt.ts'
 export { type Seq2SeqConfig, Seq2SeqTransformer, type TranslationBatch } from './seq2seq.ts'
