@@ -3,6 +3,7 @@ import { engine } from '../engine.ts'
 import { ConfigError } from '../errors.ts'
 import { type FusedOp, runFused } from '../fused/op.ts'
 import type { Tensor } from '../types.ts'
+import { clip } from './elementwise.ts'
 import { erf } from './erf.ts'
 
 /** Activations that fused ops know; `gelu` is the exact form, `gelu_tanh` its tanh approximation. */
@@ -86,7 +87,7 @@ function limited<T extends Tensor>(x: T, low: number, high: number): T {
     inputs: { x },
     forwardFunc: (_, save) => {
       save([x])
-      return tf.clipByValue(x, low, high)
+      return clip(x, low, high)
     },
     backwardsFunc: (dy, [saved]) => ({
       x: () =>
@@ -107,7 +108,7 @@ const byConfigName: Record<string, <T extends Tensor>(x: T) => T> = {
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
-  gelu_10: (x) => tf.clipByValue(gelu(x), -10, 10),
+  gelu_10: (x) => clip(gelu(x), -10, 10),
   quick_gelu: quickGelu,
   silu,
   swish: silu,

@@ -110,7 +110,7 @@ export function cos<T extends Tensor>(x: T): T {
 export function floor<T extends Tensor>(x: T): T {
   return tf.floor(x)
 }
-/** Limits every element to low..high; the gradient is zero outside. */
+/** Limits every element to low..high; the gradient is zero outside. NaN stays (tfjs' wasm clipByValue makes it low). */
 export function clip<T extends Tensor>(x: T, low: number, high: number): T {
-  return tf.clipByValue(x, low, high)
+  return tf.minimum(tf.maximum(x, low), high) as T
 }

@@ -1,6 +1,7 @@
 import * as tf from '#tfjs'
 import { engine } from '../engine.ts'
 import type { Tensor } from '../types.ts'
+import { clip } from './elementwise.ts'
 
 // Cody 1969, "Rational Chebyshev approximations for the error function": relative error below 1e-16 on each interval,
 // so the definition is exact to rounding in float32 and in float64. (tfjs' own kernel is off by 1e-7.)
@@ -31,11 +32,11 @@ function polynomial<T extends Tensor>(x: T, coefficients: number[]): T {
 
 /** erf in plain ops: below 0.5 an odd rational of x, above it 1 - exp(-x^2) times a rational of |x|. */
 function composedErf<T extends Tensor>(x: T): T {
-  const small = tf.clipByValue(x, -0.5, 0.5)
+  const small = clip(x, -0.5, 0.5)
   const square = tf.square(small)
   const near = tf.div(tf.mul(small, polynomial(square, SMALL.p)), polynomial(square, SMALL.q))
   // beyond 6, 1 - erf(x) is below 1e-16
-  const large = tf.clipByValue(tf.abs(x), 0.46875, 6)
+  const large = clip(tf.abs(x), 0.46875, 6)
   const tail = tf.div(
     tf.mul(tf.exp(tf.neg(tf.square(large))), polynomial(large, MIDDLE.p)),
     polynomial(large, MIDDLE.q),
