@@ -49,7 +49,7 @@ export function wasm(options: WasmOptions = {}): BackendProvider {
         )
       }
       const { backend, device } = await bringUp(options)
-      tf.removeBackend('wasm')
+      if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm')
       tf.registerBackend('wasm', () => backend, 3)
       registerKernels()
       up = { options: key, device }

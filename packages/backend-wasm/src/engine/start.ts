@@ -53,14 +53,20 @@ export function memoryOf(module: EngineModule): WebAssembly.Memory {
 
 /** The engine's allocator answers 0 when memory is full, and tfjs writes there: an error instead. */
 function guardAllocation(module: EngineModule): void {
-  const allocate = module._malloc
-  const free = module._free
+  // the glue's functions put the real ones in their own place when they are first called
+  module._free(module._malloc(1))
+  const { _malloc: allocate, _free: free } = module
+  const attempt = (bytes: number) => {
+    // from 2 GiB on the allocator takes the size for negative and does not see that it runs over the end
+    const heap = memoryOf(module).buffer.byteLength
+    return bytes < ADDRESSABLE / 2 || heap + bytes + MIB < ADDRESSABLE ? allocate(bytes) : 0
+  }
   module._malloc = (bytes) => {
-    const address = bytes < ADDRESSABLE ? allocate(bytes) : 0
+    const address = attempt(bytes)
     if (address !== 0) return address
     let fits = 0
     for (let step = ADDRESSABLE / 2; step >= MIB; step /= 2) {
-      const probe = allocate(fits + step)
+      const probe = attempt(fits + step)
       if (probe !== 0) {
         fits += step
         free(probe)
