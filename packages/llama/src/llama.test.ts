@@ -97,13 +97,13 @@ describe('Llama', () => {
     expect(tiesOf(new Llama(small))).toEqual([])
   })
 
-  it('gives the last position alone, as the last of all', () => {
+  it('gives the last position alone, as the last of all', async () => {
     const model = init(new Llama(small), new Rng(0))
     const all = model.logits({ ids: ids() })
-    expectClose(model.logits({ ids: ids(), lastOnly: true }), narrow(all, 1, -1), { atol: 1e-6 })
+    await expectClose(model.logits({ ids: ids(), lastOnly: true }), narrow(all, 1, -1), { atol: 1e-6 })
   })
 
-  it('scores a padded row as the row alone', () => {
+  it('scores a padded row as the row alone', async () => {
     const model = init(new Llama(small), new Rng(0))
     const row = narrow(ids(), 0, 0, 1)
     const alone = model.logits({ ids: narrow(row, 1, 2, 7) as Tensor2D })
@@ -112,10 +112,10 @@ describe('Llama', () => {
       attentionMask: tensor([0, 0, 1, 1, 1, 1, 1], [1, 7], 'int32'),
       positionIds: tensor([1, 1, 0, 1, 2, 3, 4], [1, 7], 'int32'),
     })
-    expectClose(narrow(padded, 1, 2, 7), alone, { atol: 1e-5 })
+    await expectClose(narrow(padded, 1, 2, 7), alone, { atol: 1e-5 })
   })
 
-  it('recomputes blocks to the same gradients, masks and all, and refuses a cache', () => {
+  it('recomputes blocks to the same gradients, masks and all, and refuses a cache', async () => {
     const run = (gradient_checkpointing: boolean) => {
       const model = init(new Llama({ ...small, gradient_checkpointing }), new Rng(0))
       const attentionMask = tensor([1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1], [2, 7], 'int32')
@@ -125,7 +125,7 @@ describe('Llama', () => {
       )
     }
     const again = new Map(run(true))
-    for (const [path, gradient] of run(false)) expectClose(again.get(path)!, gradient, { atol: 1e-7 })
+    for (const [path, gradient] of run(false)) await expectClose(again.get(path)!, gradient, { atol: 1e-7 })
     const model = init(new Llama({ ...small, gradient_checkpointing: true }), new Rng(0))
     using cache = model.newCache(2, 8)
     expect(() => valueAndGrads(model, () => mean<Scalar>(model.logits({ ids: ids(), cache })))).toThrow(

@@ -76,39 +76,39 @@ describe('QFormer', () => {
     expect(() => new QFormer({ ...small, hidden_act: 'gulu' })).toThrow(/wanted one of/)
   })
 
-  it('computes feed-forward layers in chunks to the same end', () => {
+  it('computes feed-forward layers in chunks to the same end', async () => {
     const run = (chunk: number) => {
       const model = init(new QFormer({ ...small, chunk_size_feed_forward: chunk }), new Rng(0))
       return model.forward({ query_embeds: queries(), encoder_hidden_states: states() })
     }
-    expectClose(run(2), run(0), { atol: 1e-6 })
+    await expectClose(run(2), run(0), { atol: 1e-6 })
   })
 
-  it('prunes heads counted among the original ones, twice to the same end, and saves what it pruned', () => {
+  it('prunes heads counted among the original ones, twice to the same end, and saves what it pruned', async () => {
     const inputs = () => ({ query_embeds: queries(), encoder_hidden_states: states() })
     const once = init(new QFormer(small), new Rng(5))
     once.pruneHeads({ 0: [1, 3], 2: [0] })
     const twice = init(new QFormer(small), new Rng(5))
     twice.pruneHeads({ 0: [3] })
     twice.pruneHeads({ 0: [1, 3], 2: [0] })
-    expectClose(twice.forward(inputs()), once.forward(inputs()), { atol: 0 })
+    await expectClose(twice.forward(inputs()), once.forward(inputs()), { atol: 0 })
     expect(twice.config.pruned_heads).toEqual({ 0: [1, 3], 2: [0] })
     const shapes = (model: QFormer) => [...stateOf(model)].map(([key, { shape }]) => [key, shape])
     expect(shapes(new QFormer(twice.config))).toEqual(shapes(twice))
     expect(() => once.pruneHeads({ 0: [9] })).toThrow(/heads/)
   })
 
-  it('masks a head to the same end as pruning it', () => {
+  it('masks a head to the same end as pruning it', async () => {
     const masked = init(new QFormer({ ...small, add_cross_attention: false }), new Rng(5))
     const factors = new Float32Array(12).fill(1)
     factors[4 + 2] = 0
     const head_mask = tensor(factors, [3, 4])
     const a = masked.forward({ query_embeds: queries(), head_mask })
     masked.pruneHeads({ 1: [2] })
-    expectClose(masked.forward({ query_embeds: queries() }), a, { atol: 1e-5 })
+    await expectClose(masked.forward({ query_embeds: queries() }), a, { atol: 1e-5 })
   })
 
-  it('recomputes layers to the same gradients under the same dropout, and refuses a cache', () => {
+  it('recomputes layers to the same gradients under the same dropout, and refuses a cache', async () => {
     const run = (gradient_checkpointing: boolean) => {
       const model = init(new QFormer({ ...small, gradient_checkpointing }), new Rng(0))
       const inputs = { query_embeds: queries(), encoder_hidden_states: states(), input_ids: text() }
@@ -116,7 +116,7 @@ describe('QFormer', () => {
     }
     const [a, b] = [run(false), run(true)]
     expect([...b.grads.keys()].sort()).toEqual([...a.grads.keys()].sort())
-    for (const [path, gradient] of a.grads) expectClose(b.grads.get(path)!, gradient, { atol: 1e-7 })
+    for (const [path, gradient] of a.grads) await expectClose(b.grads.get(path)!, gradient, { atol: 1e-7 })
     const model = init(new QFormer({ ...small, gradient_checkpointing: true }), new Rng(0))
     using cache = new KeyValueCache({ layers: 3, batch: 2, capacity: 10 })
     expect(() => model.forward({ query_embeds: queries(), encoder_hidden_states: states(), cache })).toThrow(
