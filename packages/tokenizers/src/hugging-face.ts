@@ -6,6 +6,7 @@ import { offsetsOf } from './offsets.ts'
 import { surround, type Template, templateOf } from './template.ts'
 import type { DecodeOptions, SpecialIds } from './tokenizer.ts'
 import { type AddedToken, conform, type TokenizerJson } from './tokenizer-json.ts'
+import { WordCache } from './word-cache.ts'
 
 /** CJK ideographs outside the basic plane: BERT puts spaces around them, the library does so only inside it. */
 const ASTRAL_IDEOGRAPH =
@@ -107,6 +108,7 @@ function build(json: TokenizerJson, config: TokenizerConfig, added: readonly Add
       ...config,
       additional_special_tokens: special,
     })
+    if (library.model.cache) library.model.cache = new WordCache()
     // a malformed section shows when it is first used
     library.encode(PROBE, { add_special_tokens: false })
     library.decode([0], { skip_special_tokens: false, clean_up_tokenization_spaces: false })

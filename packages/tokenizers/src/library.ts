@@ -5,14 +5,23 @@ import * as tokenizers from '@huggingface/tokenizers'
 
 /** A whole tokenizer, from a tokenizer.json. */
 export interface LibraryTokenizer {
+  /** A BPE model has a cache of words. */
+  readonly model: { cache?: LibraryCache }
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[]; tokens: string[] }
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string
   token_to_id(token: string): number | undefined
   id_to_token(id: number): string | undefined
 }
 
+interface LibraryCache {
+  get(word: string): string[] | undefined
+  put(word: string, pieces: string[]): void
+  clear(): void
+}
+
 /** Byte-pair encoding of one word. */
 export interface LibraryBpe {
+  cache: LibraryCache
   /** Rank of a merge, by `JSON.stringify([left, right])`; the lowest is merged first. */
   bpe_ranks: Map<string, number>
   bpe(word: string): string[]

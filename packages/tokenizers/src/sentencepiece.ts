@@ -5,10 +5,10 @@ import { SentencePieceNormalizer, symbolPattern } from './sentencepiece-normaliz
 import { bpePieces, unigramPieces } from './sentencepiece-search.ts'
 import { surround, type Template } from './template.ts'
 import type { SpecialIds } from './tokenizer.ts'
+import { WordCache } from './word-cache.ts'
 
 const MARK = '▁'
 const REPLACEMENT = '\uFFFD'
-const CACHED_WORDS = 20_000
 const encoder = new TextEncoder()
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -40,7 +40,7 @@ export class SentencePieceTokenizer extends BaseTokenizer {
   readonly #specials: RegExp | undefined
   /** Cuts text where no piece can reach across, so that words are looked up one by one. */
   readonly #words: RegExp | undefined
-  readonly #cache = new Map<string, readonly number[]>()
+  readonly #cache = new WordCache<readonly number[]>()
 
   /** @param source The bytes of a `.model` file, or its parsed contents. */
   constructor(source: Uint8Array | SentencePieceModel, options: SentencePieceOptions = {}) {
@@ -133,8 +133,7 @@ export class SentencePieceTokenizer extends BaseTokenizer {
     const known = this.#cache.get(word)
     if (known) return known
     const ids = this.#search(word).flatMap((piece) => this.#idsOf(piece))
-    if (this.#cache.size >= CACHED_WORDS) this.#cache.clear()
-    this.#cache.set(word, ids)
+    this.#cache.put(word, ids)
     return ids
   }
 
