@@ -1,3 +1,4 @@
+export { decodeImage } from '#decode'
 export { EvaAttention, EvaBlock, EvaMLP, EvaViT, type EvaViTConfig, evaViTG } from './eva-vit.ts'
 export type { Size } from './grid.ts'
 export { interpolatePositions } from './interpolate-positions.ts'
