@@ -3,6 +3,7 @@ import {
   attentionPattern,
   gather,
   init,
+  mul,
   Rng,
   type Scalar,
   square,
@@ -16,6 +17,7 @@ import {
   tidy,
   training,
   valueAndGrads,
+  valueAndGradsOf,
 } from '@filature/tensor'
 import { expectClose, expectNoLeak, forEachBackend, randomTensor } from '@filature/testing'
 import fc from 'fast-check'
@@ -61,7 +63,14 @@ await forEachBackend(() => {
           const global = { positions: globals.map((list) => list.map((p) => p % T)) }
           const options = { window, dilation, causal, keep, global }
           const bias = maskBias(slidingWindowKeep(2, T, options))
-          await expectClose(slidingWindowAttention(q, k, v, options), attend(attentionPattern(q, k, { bias }), v))
+          const cotangent = heads('cotangent', 2, T)
+          const grads = (fn: () => Tensor) =>
+            valueAndGradsOf(() => sum<Scalar>(mul(fn(), cotangent)), [q, k, v]).grads as Tensor[]
+          const chunked = () => slidingWindowAttention(q, k, v, options)
+          const wanted = () => attend(attentionPattern(q, k, { bias }), v)
+          await expectClose(chunked(), wanted())
+          const [ours, theirs] = [grads(chunked), grads(wanted)]
+          for (let i = 0; i < 3; i++) await expectClose(ours[i]!, theirs[i]!, { atol: 1e-5 })
         },
       ),
       { numRuns: 25, seed: 4 },
@@ -88,6 +97,10 @@ await forEachBackend(() => {
       const bias = maskBias(tensor(seen, [T, T], 'int32'))
       const wanted = scaledDotProduct(q, k, v, { bias })
       await expectClose(blockSparseAttention(q, k, v, { size, blocks, causal }), wanted)
+      const grads = (fn: () => Tensor) => valueAndGradsOf(() => sum<Scalar>(square(fn())), [q, k, v]).grads as Tensor[]
+      const ours = grads(() => blockSparseAttention(q, k, v, { size, blocks, causal }))
+      const theirs = grads(() => scaledDotProduct(q, k, v, { bias }))
+      for (let i = 0; i < 3; i++) await expectClose(ours[i]!, theirs[i]!, { atol: 1e-5 })
     }
   })
 

@@ -124,73 +124,90 @@ interface Cut {
   size: number
 }
 
-/** (B, T, ...) -> (B * phases, chunks, size, ...), missing positions zero. */
-function cutUp(x: Tensor, { phases, chunks, size }: Cut): Tensor {
-  const [B, T] = x.shape as [number, number]
-  const rest = x.shape.slice(2)
-  const whole = phases * chunks * size
-  const padded = pad(x, [[0, 0], [0, whole - T], ...rest.map((): [number, number] => [0, 0])])
-  const apart = reshape(padded, [B, chunks * size, phases, ...rest])
-  const inOrder = phases === 1 ? apart : transpose(apart, [0, 2, 1, ...rest.map((_, i) => i + 3)])
-  return reshape(inOrder, [B * phases, chunks, size, ...rest])
+/** (B, T, W) -> (B * phases, chunks, size, W), missing positions zero. */
+function cutUp(x: Tensor3D, { phases, chunks, size }: Cut): Tensor4D {
+  const [B, T, W] = x.shape
+  const padded = pad(x, [
+    [0, 0],
+    [0, phases * chunks * size - T],
+    [0, 0],
+  ])
+  const apart: Tensor4D = reshape(padded, [B, chunks * size, phases, W])
+  return reshape(phases === 1 ? apart : transpose(apart, [0, 2, 1, 3]), [B * phases, chunks, size, W])
 }
 
-/** The inverse of `cutUp`: (B * phases * chunks, size, ...) -> (B, T, ...) */
-function joinUp(x: Tensor, { phases, chunks, size }: Cut, B: number, T: number): Tensor {
-  const rest = x.shape.slice(2)
-  const apart = reshape(x, [B, phases, chunks * size, ...rest])
-  const inOrder = phases === 1 ? apart : transpose(apart, [0, 2, 1, ...rest.map((_, i) => i + 3)])
-  return narrow(reshape(inOrder, [B, phases * chunks * size, ...rest]), 1, 0, T)
+/** The inverse of `cutUp`: (B * phases * chunks, size, W) -> (B, T, W) */
+function joinUp(x: Tensor3D, { phases, chunks, size }: Cut, B: number, T: number): Tensor3D {
+  const W = x.shape[2]
+  const apart: Tensor4D = reshape(x, [B, phases, chunks * size, W])
+  const inOrder = phases === 1 ? apart : transpose(apart, [0, 2, 1, 3])
+  return narrow(reshape(inOrder, [B, phases * chunks * size, W]), 1, 0, T)
 }
 
-/** Each chunk with its neighbours: (N, chunks, size, ...) -> (N * chunks, 2 or 3 * size, ...) */
-function withNeighbours(x: Tensor, causal: boolean): Tensor {
-  const [N, chunks, size] = x.shape as [number, number, number]
-  const rest = x.shape.slice(3)
-  if (chunks === 1) return reshape(x, [N, size, ...rest])
-  const still = [[0, 0] as [number, number], ...rest.map((): [number, number] => [0, 0])]
-  const padded = pad(x, [[0, 0], [1, causal ? 0 : 1], ...still])
+/** Each chunk with its neighbours: (N, chunks, size, W) -> (N * chunks, 2 or 3 * size, W) */
+function withNeighbours(x: Tensor4D, causal: boolean): Tensor3D {
+  const [N, chunks, size, W] = x.shape
+  if (chunks === 1) return reshape(x, [N, size, W])
+  const padded = pad(x, [
+    [0, 0],
+    [1, causal ? 0 : 1],
+    [0, 0],
+    [0, 0],
+  ])
   const shifts = causal ? [0, 1] : [0, 1, 2]
   const joined = concat(
     shifts.map((shift) => narrow(padded, 1, shift, shift + chunks)),
     2,
   )
-  return reshape(joined, [N * chunks, shifts.length * size, ...rest])
+  return reshape(joined, [N * chunks, shifts.length * size, W])
 }
 
+/** (B, T, H, D) -> (B, T, H * D) */
+const flat = (x: Tensor4D): Tensor3D => reshape(x, [x.shape[0], x.shape[1], x.shape[2] * x.shape[3]])
+
 function chunked(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Settings, globals: Globals | undefined): Tensor4D {
-  const [B, T] = q.shape
+  const [B, T, H, D] = q.shape
+  const E = v.shape[3]
   const { window, causal = false, dilation, keep, scale } = options
   const each = Math.ceil(T / dilation)
   const size = Math.min(Math.max(window, 16), each) // at least the window: one neighbour on each side suffices
   const cut: Cut = { phases: dilation, chunks: Math.ceil(each / size), size }
   const parts = dilation * cut.chunks
   const N = B * parts
-  const near = (x: Tensor) => withNeighbours(cutUp(x, cut), causal)
+  const near = (x: Tensor3D) => withNeighbours(cutUp(x, cut), causal) // (N, keys, W)
 
-  const queries = reshape(cutUp(q, cut), [N, size, ...q.shape.slice(2)]) as Tensor4D
-  const counts = globals ? sub(full([B, T], 1), globals.rows()) : full([B, T], 1)
+  const counts: Tensor2D = globals ? sub(full([B, T], 1), globals.rows()) : full([B, T], 1)
   const kept = keep ? mul(counts, cast(keep, 'float32')) : counts
-  const valid = reshape(near(kept), [N, 1, 1, -1]) // no padding, no global token: those come as columns of their own
-  let bias = addBiases(band(size, cut.chunks > 1, window, causal), fillBias(valid)) as Tensor4D // (N, 1, size, keys)
-  let keys = near(k) as Tensor4D
-  let values = near(v) as Tensor4D
+  const valid = near(reshape(kept, [B, T, 1])) // no padding, no global token: those come as columns of their own
+  const neighbours = valid.shape[1]
+  let bias = add(
+    broadcastTo(fillBias(reshape(valid, [N, 1, 1, neighbours])), [N, 1, size, neighbours]),
+    band(size, cut.chunks > 1, window, causal),
+  )
+  let keys = near(flat(k))
+  let values = near(flat(v))
   if (globals) {
-    const columns = (x: Tensor4D) => spread(globals.pick(x), parts)
-    keys = concat([keys, columns(k)], 1)
-    values = concat([values, columns(v)], 1)
     const { count } = globals
-    const seen = reshape(spread(globals.kept(keep), parts), [N, 1, 1, count])
-    const reach: Tensor4D = broadcastTo(fillBias(seen), [N, 1, size, count])
+    keys = concat([keys, spread(flat(globals.pick(k)), parts)], 1)
+    values = concat([values, spread(flat(globals.pick(v)), parts)], 1)
+    const seen = spread(reshape(globals.kept(keep), [B, count, 1]), parts)
+    const reach = broadcastTo(fillBias(reshape(seen, [N, 1, 1, count])), [N, 1, size, count])
     bias = concat([bias, causal ? add(reach, notBefore(cut, B, globals)) : reach], 3)
   }
-  return joinUp(attention(queries, keys, values, { bias, scale }), cut, B, T) as Tensor4D
+  const S = keys.shape[1]
+  const out = attention(
+    reshape(cutUp(flat(q), cut), [N, size, H, D]),
+    reshape(keys, [N, S, H, D]),
+    reshape(values, [N, S, H, E]),
+    { bias, scale },
+  ) // (N, size, H, E)
+  return reshape(joinUp(flat(out), cut, B, T), [B, T, H, E])
 }
 
-/** (B, ...) -> (B * parts, ...), each row repeated. */
-function spread<T extends Tensor>(x: T, parts: number): T {
-  const [B, ...rest] = x.shape as [number, ...number[]]
-  return reshape(broadcastTo(reshape(x, [B, 1, ...rest]), [B, parts, ...rest]), [B * parts, ...rest]) as unknown as T
+/** (B, G, W) -> (B * parts, G, W), each row repeated. */
+function spread(x: Tensor3D, parts: number): Tensor3D {
+  const [B, G, W] = x.shape
+  return reshape(broadcastTo(reshape(x, [B, 1, G * W]), [B, parts, G * W]), [B * parts, G, W])
 }
 
 /** The window as a bias within a chunk and its neighbours, (1, 1, size, keys). */
