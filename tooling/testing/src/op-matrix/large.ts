@@ -3,7 +3,10 @@ import { type Entry, ids, normal, of } from './entry.ts'
 
 // Beyond every block, tile and thread split of a kernel, in sizes that divide by nothing.
 
-const large: Partial<Entry> = { withoutDifferences: 'the same definition as the small ones, in sizes that take long' }
+const large: Partial<Entry> = {
+  withoutDifferences: 'the same definition as the small ones, in sizes that take long',
+  kernelsOnly: true,
+}
 const spread = { std: 0.2 }
 
 const product = (a: number[], b: number[], options = {}) =>
@@ -15,7 +18,7 @@ const product = (a: number[], b: number[], options = {}) =>
 
 const attention = (T: number, S: number, G: number, D: number, options: t.AttentionOptions) =>
   [
-    { q: normal([2, T, 6, D]), k: normal([2, S, G, D]), v: normal([2, S, G, D]) },
+    { q: normal([1, T, 6, D]), k: normal([1, S, G, D]), v: normal([1, S, G, D]) },
     ({ q, k, v }: Record<string, t.Tensor4D>) => t.attention(q!, k!, v!, options),
     large,
   ] as const
@@ -27,7 +30,7 @@ const layer = (mode: t.RecurrentMode, reverse: boolean) => {
     return [result.out, ...(result.c ? [result.c] : [])]
   }
   const inputs = {
-    x: normal([23, 17, 67]),
+    x: normal([9, 17, 67]),
     h: normal([17, 130]),
     ...(mode === 'lstm' ? { c: normal([17, 130]) } : {}),
     w_ih: normal([n, 67], { std: 0.1 }),
@@ -50,7 +53,7 @@ export const largeSizes: Entry[] = [
   }),
   ...of('linear', {
     'large, gelu': [
-      { x: normal([3, 71, 515], spread), weight: normal([261, 515], spread), bias: normal([261]) },
+      { x: normal([3, 37, 515], spread), weight: normal([261, 515], spread), bias: normal([261]) },
       ({ x, weight, bias }) => t.linear(x, weight, bias, 'gelu'),
       large,
     ],
@@ -90,17 +93,17 @@ export const largeSizes: Entry[] = [
   }),
   ...of('layerNorm', {
     large: [
-      { x: normal([301, 515]), weight: normal([515]), bias: normal([515]) },
+      { x: normal([67, 515]), weight: normal([515]), bias: normal([515]) },
       ({ x, weight, bias }) => t.layerNorm(x, weight, bias),
       large,
     ],
   }),
   ...of('rmsNorm', {
-    large: [{ x: normal([301, 515]), weight: normal([515]) }, ({ x, weight }) => t.rmsNorm(x, weight), large],
+    large: [{ x: normal([67, 515]), weight: normal([515]) }, ({ x, weight }) => t.rmsNorm(x, weight), large],
   }),
-  ...of('gelu', { large: [{ x: normal([67, 1031], { std: 2 }) }, ({ x }) => t.gelu(x), large] }),
+  ...of('gelu', { large: [{ x: normal([17, 1031], { std: 2 }) }, ({ x }) => t.gelu(x), large] }),
   ...of('swiglu', {
-    large: [{ gate: normal([67, 1031]), up: normal([67, 1031]) }, ({ gate, up }) => t.swiglu(gate, up), large],
+    large: [{ gate: normal([17, 1031]), up: normal([17, 1031]) }, ({ gate, up }) => t.swiglu(gate, up), large],
   }),
   ...of('softmax', { large: [{ x: normal([67, 1031], { std: 3 }) }, ({ x }) => t.softmax(x), large] }),
   ...of('sum', { 'large, everything': [{ x: normal([67, 1031]) }, ({ x }) => t.sum(x), { ...large, times: 10 }] }),
