@@ -69,7 +69,8 @@ interface Staged {
 /**
  * Fills a model from a checkpoint, strictly: every parameter must be there with its shape, and nothing else. Throws
  * StrictLoadError with all missing, unexpected and misshapen names together. Whatever fails, the model is unchanged.
- * Tensors are read one at a time; the checkpoint stays open.
+ * Tensors are read one at a time; a model that holds values already needs room for both until the end. The checkpoint
+ * stays open.
  */
 export async function load(model: Module, checkpoint: Checkpoint, options: LoadOptions = {}): Promise<LoadResult> {
   const state = stateOf(model)
