@@ -12,21 +12,25 @@ export interface Stateful {
  */
 export class Carry<S extends Readonly<Record<string, Tensor>>> implements Stateful, Disposable {
   #held: S | undefined
+  #before: S | undefined
 
-  /** What the step before put in; undefined at the start. The carry's own: do not dispose it. */
+  /** What was put in last; undefined at the start. The carry's own: do not dispose it. */
   get value(): S | undefined {
     return this.#held
   }
 
-  /** Holds copies of these until the next call. */
+  /** Holds copies of these. What was held stays alive until the next put: the step at hand may still read it. */
   put(next: S): void {
     const own = Object.fromEntries(Object.entries(next).map(([name, x]) => [name, keep(clone(x))])) as unknown as S
-    this.clear()
+    free(this.#before)
+    this.#before = this.#held
     this.#held = own
   }
 
   clear(): void {
-    for (const x of Object.values(this.#held ?? {})) x.dispose()
+    free(this.#before)
+    free(this.#held)
+    this.#before = undefined
     this.#held = undefined
   }
 
@@ -35,11 +39,15 @@ export class Carry<S extends Readonly<Record<string, Tensor>>> implements Statef
   }
 
   restore(tensors: ReadonlyMap<string, Tensor>): void {
-    if (tensors.size === 0) this.clear()
-    else this.put(Object.fromEntries(tensors) as unknown as S)
+    this.clear()
+    if (tensors.size > 0) this.put(Object.fromEntries(tensors) as unknown as S)
   }
 
   [Symbol.dispose](): void {
     this.clear()
   }
+}
+
+function free(tensors: Readonly<Record<string, Tensor>> | undefined): void {
+  for (const x of Object.values(tensors ?? {})) x.dispose()
 }
