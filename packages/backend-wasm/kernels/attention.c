@@ -50,7 +50,11 @@ static void forward_part(const void *args, int task, float *scratch) {
       }
       float m = vmaxlane(best);
       if (m == -__builtin_inff()) {
-        for (int x = 0; x < columns; x++) row[x] = 0;
+        // nothing to see here, or NaN, which the maximum passes over: it must come out
+        for (int x = 0; x < columns; x++) {
+          if (row[x] != row[x]) top[y] = 0, total[y] = row[x];
+          row[x] = 0;
+        }
         continue;
       }
       vf sum = vset(0), shift = vset(m);
