@@ -129,9 +129,9 @@ export class LlamaMLP extends Module {
   }
 }
 
-/** x + attention, x + MLP, each behind a norm. */
+/** x + attention, x + MLP, each behind a norm; taps `residual` between the two, `ffn` and `out` (B, T, C). */
 export class LlamaDecoderLayer extends Module {
-  static override readonly taps = ['out']
+  static override readonly taps = ['residual', 'ffn', 'out']
   readonly self_attn: LlamaAttention
   readonly mlp: LlamaMLP
   readonly input_layernorm: RMSNorm
@@ -146,9 +146,9 @@ export class LlamaDecoderLayer extends Module {
   }
 
   forward(x: Tensor3D, inputs: BlockInputs): Tensor3D {
-    x = add(x, this.self_attn.forward(this.input_layernorm.forward(x), inputs))
-    x = add(x, this.mlp.forward(this.post_attention_layernorm.forward(x)))
-    return this.tap('out', x)
+    const residual = this.tap('residual', add(x, this.self_attn.forward(this.input_layernorm.forward(x), inputs)))
+    const read = this.tap('ffn', this.mlp.forward(this.post_attention_layernorm.forward(residual)))
+    return this.tap('out', add(residual, read))
   }
 }
 

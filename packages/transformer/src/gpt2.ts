@@ -84,9 +84,9 @@ export class GPT2Attention extends AttentionModule {
   }
 }
 
-/** The feed-forward layer; tap `memory` (B, T, F). (B, T, C) -> (B, T, C) */
+/** The feed-forward layer; taps `pre` and `memory` (B, T, F), before and after the activation. (B, T, C) -> (B, T, C) */
 export class GPT2MLP extends Module {
-  static override readonly taps = ['memory']
+  static override readonly taps = ['pre', 'memory']
   readonly c_fc: Conv1D
   readonly c_proj: Conv1D
   readonly dropout: Dropout
@@ -102,14 +102,14 @@ export class GPT2MLP extends Module {
   }
 
   forward(x: Tensor3D): Tensor3D {
-    const memory = this.tap('memory', this.#act(this.c_fc.forward(x))) // (B, T, F)
+    const memory = this.tap('memory', this.#act(this.tap('pre', this.c_fc.forward(x)))) // (B, T, F)
     return this.dropout.forward(this.c_proj.forward(memory))
   }
 }
 
-/** x + attention, x + feed-forward, each behind a norm. */
+/** x + attention, x + feed-forward, each behind a norm; taps `residual` between the two, `ffn` and `out` (B, T, C). */
 export class GPT2Block extends Module {
-  static override readonly taps = ['out']
+  static override readonly taps = ['residual', 'ffn', 'out']
   readonly ln_1: LayerNorm
   readonly attn: GPT2Attention
   readonly ln_2: LayerNorm
@@ -125,9 +125,9 @@ export class GPT2Block extends Module {
   }
 
   forward(x: Tensor3D, inputs: BlockInputs): Tensor3D {
-    x = add(x, this.attn.forward(this.ln_1.forward(x), inputs))
-    x = add(x, this.mlp.forward(this.ln_2.forward(x)))
-    return this.tap('out', x)
+    const residual = this.tap('residual', add(x, this.attn.forward(this.ln_1.forward(x), inputs)))
+    const read = this.tap('ffn', this.mlp.forward(this.ln_2.forward(residual)))
+    return this.tap('out', add(residual, read))
   }
 }
 
