@@ -1,4 +1,5 @@
-import { add, div, full, type Module, mul, neg, sqrt, square, sub, type Tensor } from '@filature/tensor'
+import { add, div, full, type Module, mul, neg, type Parameter, sqrt, square, sub, type Tensor } from '@filature/tensor'
+import { stepByKernel } from './in-place.ts'
 import {
   type CommonOptions,
   Optimizer,
@@ -52,5 +53,16 @@ export class Adagrad extends Optimizer<AdagradOptions> {
     const deviation = epsInsideRoot ? sqrt(add(sum, eps)) : add(sqrt(sum), eps)
     const rate = lr / (1 + (step - 1) * lrDecay)
     return { value: sub(value, mul(div(g, deviation), rate)), slots: { sum } }
+  }
+
+  protected override updateInPlace(
+    parameter: Parameter,
+    grad: Tensor,
+    slots: Slots,
+    { lrDecay, eps, epsInsideRoot, weightDecay, maximize }: AdagradOptions,
+    lr: number,
+  ): boolean {
+    const rate = lr / (1 + (slots.step - 1) * lrDecay)
+    return stepByKernel('Adagrad', parameter, grad, slots, { lr: rate, eps, epsInsideRoot, weightDecay, maximize })
   }
 }

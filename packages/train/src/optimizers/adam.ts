@@ -1,4 +1,18 @@
-import { add, div, type Module, maximum, mul, neg, sqrt, square, sub, type Tensor, zerosLike } from '@filature/tensor'
+import {
+  add,
+  div,
+  type Module,
+  maximum,
+  mul,
+  neg,
+  type Parameter,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+  zerosLike,
+} from '@filature/tensor'
+import { stepByKernel } from './in-place.ts'
 import {
   type CommonOptions,
   Optimizer,
@@ -51,6 +65,22 @@ export class Adam extends Optimizer<AdamOptions> {
     if (options.weightDecay !== 0) g = add(g, mul(value, options.weightDecay))
     return adamStep(value, g, slots, options, lr)
   }
+
+  /** Whether the decay goes into the gradient, and not onto the parameter. */
+  protected get coupled(): boolean {
+    return true
+  }
+
+  protected override updateInPlace(
+    parameter: Parameter,
+    grad: Tensor,
+    slots: Slots,
+    { betas: [beta1, beta2], eps, weightDecay, maximize }: AdamOptions,
+    lr: number,
+  ): boolean {
+    const attrs = { lr, beta1, beta2, eps, weightDecay, maximize, coupled: this.coupled, step: slots.step }
+    return stepByKernel('AdamW', parameter, grad, slots, attrs)
+  }
 }
 
 /** Loshchilov and Hutter 2019, as `torch.optim.AdamW`: p is first scaled by 1 - lr weightDecay (0.01 by default). */
@@ -62,6 +92,10 @@ export class AdamW extends Adam {
   protected override update(value: Tensor, grad: Tensor, slots: Slots, options: AdamOptions, lr: number): Update {
     const decayed = options.weightDecay === 0 ? value : mul(value, 1 - lr * options.weightDecay)
     return adamStep(decayed, options.maximize ? neg(grad) : grad, slots, options, lr)
+  }
+
+  protected override get coupled(): boolean {
+    return false
   }
 }
 

@@ -1,4 +1,17 @@
-import { add, div, type Module, mul, neg, sqrt, square, sub, type Tensor, zerosLike } from '@filature/tensor'
+import {
+  add,
+  div,
+  type Module,
+  mul,
+  neg,
+  type Parameter,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+  zerosLike,
+} from '@filature/tensor'
+import { stepByKernel } from './in-place.ts'
 import {
   type CommonOptions,
   Optimizer,
@@ -61,5 +74,23 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
       slots.momentum_buffer = direction
     }
     return { value: sub(value, mul(direction, lr)), slots }
+  }
+
+  protected override updateInPlace(
+    parameter: Parameter,
+    grad: Tensor,
+    slots: Slots,
+    { alpha, eps, momentum, centered, weightDecay, maximize }: RMSpropOptions,
+    lr: number,
+  ): boolean {
+    return stepByKernel('RMSprop', parameter, grad, slots, {
+      lr,
+      alpha,
+      eps,
+      momentum,
+      centered,
+      weightDecay,
+      maximize,
+    })
   }
 }

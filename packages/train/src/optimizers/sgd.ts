@@ -1,4 +1,5 @@
-import { add, ConfigError, clone, type Module, mul, neg, sub, type Tensor } from '@filature/tensor'
+import { add, ConfigError, clone, type Module, mul, neg, type Parameter, sub, type Tensor } from '@filature/tensor'
+import { stepByKernel } from './in-place.ts'
 import {
   type CommonOptions,
   Optimizer,
@@ -49,5 +50,15 @@ export class SGD extends Optimizer<SGDOptions> {
     const buffer = before ? add(mul(before, momentum), mul(g, 1 - dampening)) : clone(g)
     const direction = nesterov ? add(g, mul(buffer, momentum)) : buffer
     return { value: sub(value, mul(direction, lr)), slots: { momentum_buffer: buffer } }
+  }
+
+  protected override updateInPlace(
+    parameter: Parameter,
+    grad: Tensor,
+    slots: Slots,
+    { momentum, dampening, nesterov, weightDecay, maximize }: SGDOptions,
+    lr: number,
+  ): boolean {
+    return stepByKernel('SGD', parameter, grad, slots, { lr, momentum, dampening, nesterov, weightDecay, maximize })
   }
 }

@@ -24,7 +24,7 @@ export const notOps: readonly string[] = [
   ...['constant', 'zerosInit', 'onesInit', 'normal', 'uniform', 'truncatedNormal', 'xavierUniform', 'torchUniform'],
   ...['withZeroRow', 'hash64', 'philox', 'philoxWords'],
   // backends and kernels
-  ...['cpu', 'useBackend', 'activeBackend', 'selfTest', 'hasKernel', 'runFused'],
+  ...['cpu', 'useBackend', 'activeBackend', 'selfTest', 'hasKernel', 'runFused', 'runUpdate'],
   // numbers on the host, shapes, names
   ...['toBf16', 'fromBf16', 'sizeOf', 'sameShape', 'activationNamed'],
   // `linear` by a parameter's store: tested with the stores, in tensor
