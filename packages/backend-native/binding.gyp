@@ -23,7 +23,7 @@
     "default_configuration": "Release",
     "cflags!": ["-O3", "-fno-omit-frame-pointer"],
     "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-exceptions"],
-    "cflags": ["-O2", "-fPIC", "-fvisibility=hidden", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-Wall", "-Wextra", "-Wno-psabi"],
+    "cflags": ["-O2", "-fPIC", "-fvisibility=hidden", "-ftree-vectorize", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-Wall", "-Wextra", "-Wno-psabi", "-Wno-maybe-uninitialized"],
     "cflags_cc": ["-std=c++20"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",

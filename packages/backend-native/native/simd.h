@@ -77,25 +77,61 @@ FILATURE_INLINE float sum(vf v) {
   return (q[0] + q[2]) + (q[1] + q[3]);
 }
 FILATURE_INLINE float max_of(vf v) {
-  float m = v[0];
-  for (int i = 1; i < W; i++) m = v[i] > m ? v[i] : m;
-  return m;
+#if FILATURE_W == 16
+  typedef float v8 __attribute__((vector_size(32)));
+  const v8 a = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+  const v8 b = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+  const v8 h = a > b ? a : b;
+#elif FILATURE_W == 8
+  const vf h = v;
+#endif
+#if FILATURE_W >= 8
+  typedef float v4 __attribute__((vector_size(16)));
+  const v4 c = __builtin_shufflevector(h, h, 0, 1, 2, 3), d = __builtin_shufflevector(h, h, 4, 5, 6, 7);
+  const v4 q = c > d ? c : d;
+#else
+  const vf q = v;
+#endif
+  const float e = q[0] > q[1] ? q[0] : q[1], f = q[2] > q[3] ? q[2] : q[3];
+  return e > f ? e : f;
 }
 
 // e^x: x = n ln 2 + r, |r| <= ln 2 / 2; a minimax polynomial for e^r, relative error 3e-9 before rounding; 2^n in two
-// halves, so that subnormal results come out. NaN stays NaN; above 88.73 infinity.
+// halves, as 2^128 does not fit. NaN stays NaN; above 88.73 infinity; below -87.33, where results would be subnormal, 0:
+// processors compute those a hundred times slower, and masked scores are full of them.
 FILATURE_INLINE vf exp(vf x) {
-  const vf bounded = max(min(x, splat(89.0f)), splat(-104.0f));
+#if FILATURE_W == 16
+  const __m512 bounded = _mm512_max_ps((__m512)splat(-87.33f), (__m512)x);  // of a NaN the second operand
+  const vf n = (vf)_mm512_roundscale_ps((__m512)((vf)bounded * 1.44269504088896341f), 8);
+  const vf r = ((vf)bounded - n * 0.693145751953125f) - n * 1.42860682030941723e-6f;
+#else
+  const vf bounded = max(min(x, splat(89.0f)), splat(-87.33f));
   const vf n = (bounded * 1.44269504088896341f + 12582912.0f) - 12582912.0f;  // 1.5 * 2^23: rounds to an integer
   const vf r = (bounded - n * 0.693145751953125f) - n * 1.42860682030941723e-6f;
+#endif
   vf p = r * 0.00138146062f + 0.00836871064f;
   p = p * r + 0.0416683875f;
   p = p * r + 0.166665207f;
   p = p * r + 0.499999935f;
   p = p * (r * r) + r + 1.0f;
+#if FILATURE_W == 16
+  const __m512 y = _mm512_scalef_ps((__m512)p, (__m512)n);
+  return (vf)_mm512_maskz_mov_ps(_mm512_cmp_ps_mask((__m512)x, (__m512)splat(-87.33f), _CMP_NLT_UQ), y);
+#else
   const vi k = to_int(n), half = k >> 1;
   const vf y = p * bits_to_float((half + 127) << 23) * bits_to_float((k - half + 127) << 23);
-  return select(x != x, x, y);
+  return select(x >= -87.33f, y, select(x != x, x, vf{}));
+#endif
+}
+
+// 1 / x to the last bit or two, for x neither 0 nor infinite.
+FILATURE_INLINE vf reciprocal(vf x) {
+#if FILATURE_W == 16
+  const vf r = (vf)_mm512_rcp14_ps((__m512)x);
+  return r * (2.0f - x * r);
+#else
+  return 1.0f / x;
+#endif
 }
 
 FILATURE_INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exp(-x)); }
@@ -108,7 +144,7 @@ FILATURE_INLINE vf tanh(vf x) {
   p = p * s + 0.13331442f;
   p = p * s - 0.333332819f;
   const vf small = x + x * s * p;
-  const vf large = 1.0f - 2.0f / (exp(a + a) + 1.0f);
+  const vf b = min(a, splat(10.0f)), large = select(x != x, x, 1.0f - 2.0f * reciprocal(exp(b + b) + 1.0f));
   return select(a < 0.625f, small, select(x < 0.0f, -large, large));
 }
 
@@ -122,7 +158,7 @@ FILATURE_INLINE vf erf(vf x, vf gauss) {
   p = p * s + 0.112835851f;
   p = p * s - 0.376126258f;
   p = p * s + 1.12837917f;
-  const vf t = 1.0f / (1.0f + 0.5f * a);
+  const vf t = reciprocal(1.0f + 0.5f * min(a, splat(16.0f)));
   vf q = t * -0.230801929f + 0.636680789f;
   q = q * t - 0.0644615308f;
   q = q * t + 0.396802606f;

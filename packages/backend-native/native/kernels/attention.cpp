@@ -5,7 +5,7 @@ namespace filature {
 namespace FILATURE_ISA {
 namespace {
 
-constexpr int64_t kChunk = 256 / MR * MR;  // queries of a task
+constexpr int64_t kChunk = 256;  // queries of a task, about
 
 // The softmax of one row of scores against what came before it; returns the factor for what came before.
 FILATURE_INLINE float row_softmax(float* s, int64_t n, float& peak, float& total) {
@@ -92,9 +92,10 @@ void attend(const Attention& a, int64_t b, int64_t h, int64_t t0, int64_t t1) {
 void attention(const Attention& a) {
   if (a.B == 0 || a.T == 0 || a.H == 0) return;
   if (a.T <= 4 && a.S > 16 && !a.dropout) return decode_attention(a);
-  const int64_t chunks = blocks(a.T, kChunk);
+  const int64_t chunks = blocks(a.T, kChunk), size = blocks(blocks(a.T, chunks), MR) * MR;
   const auto task = [&](int64_t i) {
-    const int64_t t0 = i % chunks * kChunk, t1 = t0 + kChunk < a.T ? t0 + kChunk : a.T, head = i / chunks;
+    const int64_t t0 = i % chunks * size, t1 = t0 + size < a.T ? t0 + size : a.T, head = i / chunks;
+    if (t0 >= t1) return;
     attend(a, head / a.H, head % a.H, t0, t1);
   };
   const int64_t tasks = a.B * a.H * chunks;

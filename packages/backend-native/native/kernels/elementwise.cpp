@@ -2,6 +2,7 @@
 #include "../pool.h"
 #include "activation.h"
 #include "kernels.h"
+#include "rows.h"
 
 namespace filature {
 namespace FILATURE_ISA {
@@ -146,24 +147,17 @@ void activation_grad(Activation kind, const float* x, const float* dy, float* dx
     if (!d_bias) {
       return ranges(rows * columns, [&](int64_t i, int64_t n) { map(x + i, dy + i, dx + i, n, one); });
     }
-    // A task sums a slice of columns over all rows: the order is the same whatever the threads.
-    constexpr int64_t kSlice = 64;
-    const auto slice = [&](int64_t s) {
-      const int64_t j = s * kSlice, width = columns - j < kSlice ? columns - j : kSlice;
-      alignas(64) float total[kSlice] = {};
-      for (int64_t r = 0; r < rows; r++) {
-        const int64_t at = r * columns + j;
-        float* to = dx + at;
-        if (A != kNone || dx != dy) map(x + at, dy + at, to, width, one);
-        int64_t c = 0;
-        for (; c + W <= width; c += W) store(total + c, load(total + c) + load(to + c));
-        for (; c < width; c++) total[c] += to[c];
+    summed_parts(rows, columns, columns, d_bias, [&](int64_t r, int64_t end, float* sums) {
+      for (; r < end; r++) {
+        const float *from = x + r * columns, *d = dy + r * columns;
+        float* to = dx + r * columns;
+        along(columns, [&](int64_t c, int part) {
+          const vf v = one(at(from, c, part), at(d, c, part));
+          put(to, c, v, part);
+          put(sums, c, at(sums, c, part) + v, part);
+        });
       }
-      std::memcpy(d_bias + j, total, width * sizeof(float));
-    };
-    const int64_t slices = (columns + kSlice - 1) / kSlice;
-    if (rows * columns > kGrain) parallel_for(slices, slice);
-    else for (int64_t s = 0; s < slices; s++) slice(s);
+    });
   });
 }
 

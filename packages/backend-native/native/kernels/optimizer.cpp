@@ -19,8 +19,6 @@ void elements(int64_t n, const F& f) {
   if (parts > 1) parallel_for(parts, part);
   else if (parts == 1) part(0);
 }
-FILATURE_INLINE vf at(const float* p, int64_t i, int part) { return part == W ? load(p + i) : load_part(p + i, part); }
-FILATURE_INLINE void put(float* p, int64_t i, vf v, int part) { part == W ? store(p + i, v) : store_part(p + i, v, part); }
 FILATURE_INLINE vf root(vf v) {
   vf r;
   for (int i = 0; i < W; i++) r[i] = __builtin_sqrtf(v[i]);

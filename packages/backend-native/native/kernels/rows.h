@@ -50,5 +50,31 @@ FILATURE_INLINE float max_row(const float* x, int64_t n) {
   return best;
 }
 
+// f(column, part): part is W, or what is left at the end of the row.
+template <typename F>
+FILATURE_INLINE void along(int64_t columns, const F& f) {
+  int64_t c = 0;
+  for (; c + W <= columns; c += W) f(c, W);
+  if (c < columns) f(c, static_cast<int>(columns - c));
+}
+FILATURE_INLINE vf at(const float* p, int64_t i, int part) { return part == W ? load(p + i) : load_part(p + i, part); }
+FILATURE_INLINE void put(float* p, int64_t i, vf v, int part) { part == W ? store(p + i, v) : store_part(p + i, v, part); }
+
+// Runs body(first row, end row, sums of this part) and adds the parts' sums, `width` floats, into total.
+template <typename F>
+inline void summed_parts(int64_t rows, int64_t columns, int64_t width, float* total, const F& body) {
+  const int64_t parts = part_count(rows, columns), each = (rows + parts - 1) / parts;
+  float* sums = scratch(kExtra, parts * width + 1);
+  std::memset(sums, 0, parts * width * sizeof(float));
+  const auto part = [&](int64_t p) {
+    body(p * each, (p + 1) * each < rows ? (p + 1) * each : rows, sums + p * width);
+  };
+  if (parts > 1) parallel_for(parts, part);
+  else part(0);
+  for (int64_t p = 1; p < parts; p++)
+    along(width, [&](int64_t c, int n) { put(sums, c, at(sums, c, n) + at(sums + p * width, c, n), n); });
+  std::memcpy(total, sums, width * sizeof(float));
+}
+
 }  // namespace FILATURE_ISA
 }  // namespace filature
