@@ -62,7 +62,10 @@ export class LocalHub implements AsyncDisposable {
     this.branches.set(id, (this.branches.get(id) ?? new Map()).set('main', commit))
   }
 
-  #note(request: IncomingMessage, server: string): void {
+  #note(request: IncomingMessage, answer: ServerResponse, server: string): void {
+    // As the hub does for pages of other origins.
+    answer.setHeader('access-control-allow-origin', '*')
+    answer.setHeader('access-control-expose-headers', '*')
     this.requests.push({
       method: request.method!,
       path: `${server}${request.url}`,
@@ -72,7 +75,7 @@ export class LocalHub implements AsyncDisposable {
   }
 
   #answer(request: IncomingMessage, answer: ServerResponse): void {
-    this.#note(request, '')
+    this.#note(request, answer, '')
     const fail = (status: number, code: string) => answer.writeHead(status, { 'x-error-code': code }).end()
     const match = /^\/(.+?)\/resolve\/([^/]+)\/(.+)$/.exec(request.url!)
     if (!match) return void fail(404, 'RepoNotFound')
@@ -110,7 +113,7 @@ export class LocalHub implements AsyncDisposable {
   }
 
   #answerStorage(request: IncomingMessage, answer: ServerResponse): void {
-    this.#note(request, 'storage:')
+    this.#note(request, answer, 'storage:')
     const [id, commit, name] = request.url!.slice(1).split('/').map(decodeURIComponent) as [string, string, string]
     const bytes = this.repositories.get(id)!.get(commit)!.get(name)!
     this.#send(request, answer, this.corrupt ? bytes.map((b) => b ^ 1) : bytes, { etag: '"of the storage"' })
