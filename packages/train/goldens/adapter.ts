@@ -45,7 +45,7 @@ function clippingOf({ clip }: Run): Clipping | null {
   return { norm: clip.max, type: type as NormType }
 }
 
-function runOptimizer(golden: Golden, name: string, run: Run): void {
+async function runOptimizer(golden: Golden, name: string, run: Run): Promise<void> {
   const names = golden.list(/^inputs\.p\d+$/).map((full) => full.slice('inputs.'.length))
   using model = new Loose(names.map((p) => golden.input(p)))
   const raw = names.map((p) => golden.read(`inputs.grads.${p}`))
@@ -55,7 +55,7 @@ function runOptimizer(golden: Golden, name: string, run: Run): void {
   const after: number[][] = names.map(() => [])
   const norms: number[] = []
   for (let step = 0; step < golden.config.steps; step++) {
-    tidy(() => {
+    const norm = tidy(() => {
       let grads = new Map(
         raw.map(({ shape, data }, i) => {
           const size = data.length / shape[0]!
@@ -67,11 +67,15 @@ function runOptimizer(golden: Golden, name: string, run: Run): void {
       else if (clipping) {
         const clipped = clipByNorm(grads, clipping.norm, clipping.type)
         grads = clipped.grads
-        norms.push(clipped.totalNorm.dataSync()[0]!)
+        optimizer.step(grads)
+        return clipped.totalNorm
       }
       optimizer.step(grads)
+      return null
     })
-    model.p.forEach((parameter, i) => void after[i]!.push(...parameter.value.dataSync()))
+    if (norm) norms.push((await norm.data())[0]!)
+    norm?.dispose()
+    for (const [i, parameter] of model.p.entries()) after[i]!.push(...(await parameter.value.data()))
   }
   names.forEach((p, i) => {
     golden.expect(`${name}.${p}`, { shape: raw[i]!.shape, data: after[i]! })
@@ -106,8 +110,8 @@ function ratesOf({ class: kind, options, ...run }: { class: string; options: Sch
 export const adapters: Adapter[] = [
   adapter({
     cases: /^optimizers/,
-    run(golden) {
-      for (const [name, run] of Object.entries<Run>(golden.config.runs)) runOptimizer(golden, name, run)
+    async run(golden) {
+      for (const [name, run] of Object.entries<Run>(golden.config.runs)) await runOptimizer(golden, name, run)
     },
   }),
   adapter({
