@@ -1,1 +1,1 @@
-export {}
+export { type WebGPUOptions, webgpu } from './provider.ts'
