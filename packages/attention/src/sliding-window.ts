@@ -8,6 +8,7 @@ import {
   cast,
   concat,
   full,
+  hasKernel,
   lessEqual,
   mul,
   narrow,
@@ -64,7 +65,8 @@ export function slidingWindowAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, op
   const globals = options.global && globalsOf(options.global, B, T)
   const settings = { ...options, dilation, scale }
   if (options.pattern) return dense(q, k, v, settings, options.pattern)
-  const local = chunked(q, k, v, settings, globals)
+  const local =
+    globals || !hasKernel({ name: 'Attention' }) ? chunked(q, k, v, settings, globals) : inOneKernel(q, k, v, settings)
   return globals ? globals.replaceRows(local, globalRows(q, k, v, settings, globals)) : local
 }
 
@@ -164,6 +166,21 @@ function withNeighbours(x: Tensor4D, causal: boolean): Tensor3D {
 
 /** (B, T, H, D) -> (B, T, H * D) */
 const flat = (x: Tensor4D): Tensor3D => reshape(x, [x.shape[0], x.shape[1], x.shape[2] * x.shape[3]])
+
+/** A kernel that knows windows never computes the scores outside: its cost is linear as it stands. */
+function inOneKernel(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Settings): Tensor4D {
+  const [B, T] = q.shape
+  const { window, causal = false, dilation, keep, scale } = options
+  const cut: Cut = { phases: dilation, chunks: 1, size: Math.ceil(T / dilation) }
+  const { size } = cut
+  const counts = keep ? cast(keep, 'float32') : T % dilation === 0 ? undefined : (full([B, T], 1) as Tensor2D)
+  const bias = counts && fillBias(reshape(cutUp(reshape(counts, [B, T, 1]), cut), [B * dilation, 1, 1, size]))
+  const apart = (x: Tensor4D): Tensor4D =>
+    dilation === 1 ? x : reshape(cutUp(flat(x), cut), [B * dilation, size, x.shape[2], x.shape[3]])
+  const near = [window, causal ? 0 : window] as const
+  const out = attention(apart(q), apart(k), apart(v), { window: near, bias, scale })
+  return dilation === 1 ? out : reshape(joinUp(flat(out), cut, B, T), [B, T, out.shape[2], out.shape[3]])
+}
 
 function chunked(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Settings, globals: Globals | undefined): Tensor4D {
   const [B, T, H, D] = q.shape
