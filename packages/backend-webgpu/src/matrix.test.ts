@@ -107,7 +107,7 @@ describe.skipIf(reason)('on the GPU', () => {
     ])
     same(
       'rotary',
-      (x, c, s) => rotary(x as Tensor4D, tf.cos(c!), tf.sin(s!), { interleaved: true }),
+      (x, c, s) => rotary(x as Tensor4D, c!, s!, { interleaved: true }),
       [
         [2, 5, 3, 8],
         [5, 3],
@@ -115,9 +115,7 @@ describe.skipIf(reason)('on the GPU', () => {
       ],
       { gradient: false },
     )
-    same('rotary gradient', (x) => rotary(x as Tensor4D, tf.cos(tf.ones([5, 3])), tf.sin(tf.ones([5, 3]))), [
-      [2, 5, 3, 8],
-    ])
+    same('rotary gradient', (x) => rotary(x as Tensor4D, tf.fill([5, 3], 0.8), tf.fill([5, 3], 0.6)), [[2, 5, 3, 8]])
   })
 
   describe('the rest of a model', () => {
@@ -193,7 +191,6 @@ describe.skipIf(reason)('on the GPU', () => {
         tf.sigmoid(x!),
         tf.rsqrt(tf.add(tf.square(x!), 1)),
         tf.log(tf.add(tf.abs(x!), 1)),
-        tf.sin(x!),
         tf.pow(tf.add(tf.abs(x!), 1), 2.5),
       ],
       [[77]],
