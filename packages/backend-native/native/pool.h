@@ -21,7 +21,7 @@ void pool_retain();                  // one for each JavaScript environment; the
 void pool_release();
 
 // Memory of the calling thread that stays between calls, 64-byte aligned; slots are independent of each other.
-enum ScratchSlot { kPackA, kPackB, kTile, kRows, kExtra, kScratchSlots };
+enum ScratchSlot { kPackA, kPackB, kTile, kRows, kExtra, kSums, kScratchSlots };
 float* scratch(ScratchSlot slot, size_t floats);
 
 // parallel() for a callable.

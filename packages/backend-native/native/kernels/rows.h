@@ -64,7 +64,7 @@ FILATURE_INLINE void put(float* p, int64_t i, vf v, int part) { part == W ? stor
 template <typename F>
 inline void summed_parts(int64_t rows, int64_t columns, int64_t width, float* total, const F& body) {
   const int64_t parts = part_count(rows, columns), each = (rows + parts - 1) / parts;
-  float* sums = scratch(kExtra, parts * width + 1);
+  float* sums = scratch(kSums, parts * width + 1);
   std::memset(sums, 0, parts * width * sizeof(float));
   const auto part = [&](int64_t p) {
     body(p * each, (p + 1) * each < rows ? (p + 1) * each : rows, sums + p * width);
