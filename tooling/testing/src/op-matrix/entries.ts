@@ -8,6 +8,7 @@ import { losses } from './losses.ts'
 import { matmul } from './matmul.ts'
 import { norms } from './norms.ts'
 import { notANumber } from './not-a-number.ts'
+import { partial } from './partial.ts'
 import { recurrent } from './recurrent.ts'
 import { reduce } from './reduce.ts'
 import { shape } from './shape.ts'
@@ -26,4 +27,5 @@ export const entries: readonly Entry[] = [
   ...images,
   ...largeSizes,
   ...notANumber,
+  ...partial,
 ]
