@@ -207,6 +207,18 @@ describe('taps', () => {
     )
   })
 
+  it('shows a capture what an edit inside it made', () => {
+    using found = capture(model, 'h.0.memory', () =>
+      observe(model, { 'h.0.memory': (x) => mul(x, 0) }, () => model.loss(ids(), labels())),
+    )
+    expect(
+      found.activations
+        .get('h.0.memory')!
+        .dataSync()
+        .every((v) => v === 0),
+    ).toBe(true)
+  })
+
   it.each([false, true])('differentiates by an activation (recompute %s)', (recompute) => {
     const tiny = init(new Tiny({ recompute }), new Rng(7))
     const { grads } = activationGrads(tiny, 'h.0.memory', () => tiny.loss(ids(), labels()))

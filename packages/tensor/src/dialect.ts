@@ -88,6 +88,14 @@ export function transposed(matches: RegExp): Rule {
   return { toOurs: flip, toTheirs: flip }
 }
 
+function inverted(order: number[]): number[] {
+  const out = new Array<number>(order.length)
+  order.forEach((from, to) => {
+    out[from] = to
+  })
+  return out
+}
+
 /** Permutes the rows (first axis) of matching tensors: `order(rows)[i]` is the file's row of the model's row i. */
 export function permutedRows(matches: RegExp, order: (rows: number, name: string) => ArrayLike<number>): Rule {
   const permute = (inverse: boolean) => (table: TensorTable) =>
@@ -96,7 +104,7 @@ export function permutedRows(matches: RegExp, order: (rows: number, name: string
       const rows = entry.shape[0]!
       const width = sizeOf(entry.shape.slice(1))
       const forward = Array.from(order(rows, name))
-      const map = inverse ? forward.map((_, i) => forward.indexOf(i)) : forward
+      const map = inverse ? inverted(forward) : forward
       return [[name, reordered(entry, [...entry.shape], (i) => map[Math.floor(i / width)]! * width + (i % width))]]
     })
   return { toOurs: permute(false), toTheirs: permute(true) }

@@ -118,7 +118,8 @@ export function tapWanted(module: Module, site: string): boolean {
 export function tapAt<T extends Tensor>(module: Module, site: string, x: T): T {
   if (current.tappings.length === 0) return x
   let y = x
-  for (const { paths, matches, see } of current.tappings) {
+  // the innermost look comes first: what surrounds it sees its edits
+  for (const { paths, matches, see } of current.tappings.toReversed()) {
     const path = paths.get(module)
     if (path === undefined) continue
     const full = join(path, site)

@@ -17,7 +17,11 @@ const literal = (text: string) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&')
 /** A test of full paths. */
 export function matcher(which: Which): (path: string) => boolean {
   if (typeof which === 'function') return which
-  if (which instanceof RegExp) return (path) => which.test(path)
+  if (which instanceof RegExp) {
+    // without the flags that make a pattern remember where it stopped
+    const pattern = new RegExp(which.source, which.flags.replace(/[gy]/g, ''))
+    return (path) => pattern.test(path)
+  }
   if (typeof which === 'string') {
     const source = literal(which).replace(/\*\*\\\.|\*\*|\*/g, (star) =>
       star === '*' ? '[^.]*' : star === '**' ? '.*' : '(?:.*\\.)?',
