@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { charCommand } from './char/command.ts'
+import { vitCommand } from './vit/command.ts'
 
 /** The command line of `filature-train`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
   return new Command('filature-train')
     .description('Train models of the Transformer family, from a character RNN upwards.')
     .addCommand(charCommand())
+    .addCommand(vitCommand())
     .showHelpAfterError()
 }
