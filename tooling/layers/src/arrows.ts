@@ -4,6 +4,7 @@
  * benches and golden adapters ship nothing: they may use any package further down.
  */
 export const arrows = {
+  lens: ['tensor'],
   minigpt4: ['vision', 'qformer', 'llama', 'generation', 'tokenizers', 'tensor'],
 
   llama: ['attention', 'tensor'],
@@ -12,7 +13,6 @@ export const arrows = {
   transformer: ['attention', 'tensor'],
   recurrent: ['attention', 'tensor'],
 
-  lens: ['tensor'],
   generation: ['tensor'],
   train: ['checkpoint', 'tensor'],
   checkpoint: ['tensor'],
@@ -30,6 +30,9 @@ export const tfjsUsers = ['tensor', 'backend-wasm', 'backend-webgpu', 'backend-n
 
 /** The workbench: tests, benches and golden adapters import it by alias; no package depends on it. */
 export const workbench = ['goldens', 'testing']
+
+/** What does not ship, by its path below a package. */
+export const testCode = String.raw`(goldens/|bench/|src/testing/|src/__fixtures__/|src/.*\.(test|test-d|bench)\.ts$)`
 
 export type Arrows = Readonly<Record<string, readonly string[]>>
 

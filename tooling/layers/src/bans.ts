@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import ts from 'typescript-5'
+import { testCode } from './arrows.ts'
 
 /** Reading a tensor back synchronously stalls WebGPU and is impossible on some devices: what ships awaits `data`. */
 const readsBack = new Set(['dataSync', 'arraySync'])
@@ -8,13 +9,15 @@ const readsBack = new Set(['dataSync', 'arraySync'])
 /** tfjs declares its chained methods (`x.add(y)`) in this folder; their types accept any rank. */
 const chained = '/tfjs-core/dist/public/chained_ops/'
 
-/** What ships: the sources of packages without tests, fixtures and dumps. */
+const tests = new RegExp(`^${testCode}`)
+
+/** What ships: the sources of packages without their tests. */
 function shippedSources(root: string): string[] {
   return readdirSync(join(root, 'packages')).flatMap((name) => {
     const src = join(root, 'packages', name, 'src')
     return ts.sys
-      .readDirectory(src, ['.ts'], ['**/__fixtures__/**'])
-      .filter((file) => !/\.(test|test-d|bench)\.ts$/.test(file) && !file.endsWith('.d.ts'))
+      .readDirectory(src, ['.ts'])
+      .filter((file) => !tests.test(relative(join(root, 'packages', name), file)) && !file.endsWith('.d.ts'))
   })
 }
 

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { cruise, type IForbiddenRuleType } from 'dependency-cruiser'
-import { type Arrows, below, workbench } from './arrows.ts'
+import { type Arrows, below, testCode, workbench } from './arrows.ts'
 
-const testPaths = String.raw`(goldens/|bench/|src/.*\.(test|test-d|bench)\.ts$)`
-const tests = `^packages/[^/]+/${testPaths}`
+const tests = `^packages/[^/]+/${testCode}`
 const anyOf = (names: readonly string[]) => (names.length > 0 ? names.join('|') : 'nothing')
 
 /** A module of ours: a resolved file, or the bare name where it does not resolve. */
@@ -22,7 +21,7 @@ function rules(list: Arrows): IForbiddenRuleType[] {
       name: `test-arrow-${name}`,
       comment: `Tests of ${name} may import what stands below it in the list of arrows.`,
       severity: 'error',
-      from: { path: `^packages/${name}/${testPaths}` },
+      from: { path: `^packages/${name}/${testCode}` },
       to: { path: '^(packages/|@filature/)', pathNot: ours([name, ...below(list, name), ...workbench]) },
     },
   ])

@@ -86,11 +86,14 @@ export function peerProblems(manifests: readonly Manifest[]): string[] {
     })
 }
 
-/** The same dependency at two versions. */
+/** The same dependency at two versions. A peer's range says what users may bring, not what is installed here. */
 export function versionProblems(manifests: readonly Manifest[]): string[] {
   const seen = new Map<string, Map<string, string[]>>()
   for (const manifest of manifests) {
-    for (const { name, version } of declared(manifest)) {
+    for (const { name, version } of declared(
+      manifest,
+      fields.filter((field) => field !== 'peerDependencies'),
+    )) {
       const versions = seen.get(name) ?? new Map<string, string[]>()
       versions.set(version, [...(versions.get(version) ?? []), manifest.folder])
       seen.set(name, versions)

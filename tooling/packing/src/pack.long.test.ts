@@ -45,7 +45,9 @@ describe.each(packages)('$name', ({ name, folder, filled, readme }) => {
     expect(files).toEqual(
       expect.arrayContaining(['package/LICENSE', 'package/dist/index.js', 'package/dist/index.d.ts']),
     )
-    const strays = files.filter((file) => /\.(test|test-d|bench)\.|__fixtures__|\.tsbuildinfo$|\/goldens\//.test(file))
+    const strays = files.filter((file) =>
+      /\.(test|test-d|bench)\.|__fixtures__|\/testing\/|\.tsbuildinfo$|\/goldens\//.test(file),
+    )
     expect(strays).toEqual([])
   })
 
