@@ -7,7 +7,7 @@ type DataId = object
 /** tfjs' webgpu backend that says when its device failed: WebGPU itself goes on and computes nothing. */
 export class CheckedBackend extends gpu.WebGPUBackend {
   #failure: Error | undefined
-  #disposed = false
+  #ended = false
 
   constructor(device: GPUDevice, info: GPUAdapterInfo) {
     super(device, info)
@@ -15,13 +15,18 @@ export class CheckedBackend extends gpu.WebGPUBackend {
       this.#failure ??= asError((event as GPUUncapturedErrorEvent).error)
     })
     device.lost.then(({ reason, message }) => {
-      if (reason === 'destroyed' && this.#disposed) return
+      if (reason === 'destroyed' && this.#ended) return
       this.#failure = new DeviceLostError(
         'webgpu-device-lost',
         `webgpu: the device was lost (${reason}${message ? `: ${message}` : ''}); its tensors are gone. ` +
           'Start the process or the page again, or go on with another backend from the last checkpoint.',
       )
     })
+  }
+
+  /** Whether the engine has disposed of it. */
+  get ended(): boolean {
+    return this.#ended
   }
 
   /** Throws what has gone wrong on the device since it came up. */
@@ -54,7 +59,7 @@ export class CheckedBackend extends gpu.WebGPUBackend {
   }
 
   override dispose(): void {
-    this.#disposed = true
+    this.#ended = true
     super.dispose()
   }
 

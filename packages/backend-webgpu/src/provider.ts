@@ -22,6 +22,8 @@ const LIMITS = [
 ] as const
 const FEATURES = ['timestamp-query', 'shader-f16', 'subgroups']
 
+let up: CheckedBackend | undefined
+
 /** The WebGPU backend: in browsers, and in Node through Dawn (the npm package `webgpu`). Read with `data()`. */
 export function webgpu(options: WebGPUOptions = {}): BackendProvider {
   let adapter: GPUAdapter | undefined
@@ -29,7 +31,7 @@ export function webgpu(options: WebGPUOptions = {}): BackendProvider {
     name: 'webgpu',
 
     async available() {
-      if (tf.findBackend('webgpu') instanceof CheckedBackend) return true
+      if (up && !up.ended) return true
       const found = await gpu.find(options.dawn ?? [])
       if (typeof found === 'string') return found
       const powerPreference = options.powerPreference ?? 'high-performance'
@@ -38,10 +40,9 @@ export function webgpu(options: WebGPUOptions = {}): BackendProvider {
     },
 
     async activate() {
-      const current = tf.findBackend('webgpu')
-      if (current instanceof CheckedBackend) {
-        current.check()
-        return described(current.device, current.device.adapterInfo)
+      if (up && !up.ended) {
+        up.check()
+        return described(up.device, up.device.adapterInfo)
       }
       if (!adapter) throw new BackendError('webgpu-adapter', 'webgpu: activate() comes after available() said yes.')
       const requiredFeatures = FEATURES.filter((name) => adapter!.features.has(name)) as GPUFeatureName[]
@@ -50,6 +51,7 @@ export function webgpu(options: WebGPUOptions = {}): BackendProvider {
       const backend = new CheckedBackend(device, adapter.info)
       if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu')
       tf.registerBackend('webgpu', () => backend, 3)
+      up = backend
       return described(device, adapter.info)
     },
   }
