@@ -220,6 +220,19 @@ export const shape: Kernels = {
     return info
   },
 
+  PadV2({ x }, { paddings, constantValue }, run) {
+    const pads = paddings as [number, number][]
+    const target = x!.shape.map((d, i) => d + pads[i]![0] + pads[i]![1])
+    const [steps, so] = [stepsOf(x!.shape), stepsOf(target)]
+    const walk = packWalk(x!.shape.map((size, i) => ({ size, a: steps[i]!, b: 0, out: so[i]! })))
+    if (!walk || !isWide(x!) || pads.some(([before, after]) => before < 0 || after < 0)) return run.otherwise()
+    const { info, values } = like(run.backend, x!, target)
+    values.fill(constantValue)
+    const offset = pads.reduce((sum, [before], i) => sum + before * so[i]!, 0)
+    if (sizeOf(x!.shape)) run.addon.copyWalk(walk, wide(run.backend, x!), offset ? values.subarray(offset) : values)
+    return info
+  },
+
   Fill(_, attrs, { backend, addon, otherwise }) {
     const { shape: target, value, dtype } = attrs
     if ((dtype ?? util.inferDtype(value)) !== 'float32') return otherwise()
