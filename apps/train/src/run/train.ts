@@ -56,9 +56,13 @@ export async function train<B>(run: Run<B>): Promise<RunResult> {
   }
   say()
   using interrupt = stopOnInterrupt(() => say('\nStopping after this step; Ctrl-C again ends at once.'))
+  const before = process.cpuUsage()
   const result = await trainer.run({ steps: settings.steps, signal: interrupt.signal })
   const { reason, step, seconds } = result
-  say(`${reason === 'finished' ? 'Finished' : 'Stopped'} at step ${step} after ${seconds.toFixed(1)} s.`)
+  const used = process.cpuUsage(before)
+  const processor = ((used.user + used.system) / 1e6).toFixed(1)
+  const end = reason === 'finished' ? 'Finished' : 'Stopped'
+  say(`${end} at step ${step} after ${seconds.toFixed(1)} s (${processor} s of processor time).`)
   say(`Saved in ${shown(folder)}.`)
   if (reason === 'stopped') say(`Go on with:  filature-train ${settings.command} --resume ${shown(folder)}`)
   return result

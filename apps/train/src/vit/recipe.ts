@@ -23,12 +23,12 @@ export interface VitShape {
 
 /** Reaches 88 % of the test images in some minutes on two cores. */
 export const usualShape: VitShape = {
-  patch: 4,
-  dim: 64,
+  patch: 7,
+  dim: 96,
   depth: 4,
   heads: 4,
-  mlp: 128,
-  dropout: 0.05,
+  mlp: 192,
+  dropout: 0,
   batch: 128,
   lr: 2e-3,
   weightDecay: 0.05,
