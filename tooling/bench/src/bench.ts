@@ -7,8 +7,6 @@ export interface Bench {
   readonly flops?: number
   /** Bytes that one run must read: the bandwidth is shown beside the time. */
   readonly bytes?: number
-  /** Runs before the first measured one; 3 when left out. */
-  readonly warmup?: number
   /** Prepares, and returns what is measured. It must not leave tensors behind. */
   setUp(): Promise<{ run: () => void | Promise<void>; cleanUp?: () => void }>
 }
@@ -39,12 +37,13 @@ export async function measure(
   const { run, cleanUp } = await bench.setUp()
   try {
     let once = Number.POSITIVE_INFINITY
-    for (let i = 0; i < (bench.warmup ?? 3); i++) {
+    // at least a second: short runs are not compiled before
+    for (let i = 0, begin = performance.now(); i < 3 || performance.now() - begin < 1000; i++) {
       const start = performance.now()
       await run()
       once = Math.min(once, performance.now() - start)
     }
-    const repeats = Math.max(1, Math.round(5 / once))
+    const repeats = Math.max(1, Math.round(20 / once))
     const count = Math.min(51, Math.max(5, Math.round(budget / (once * repeats))))
     const samples: number[] = []
     const before = process.cpuUsage()

@@ -81,6 +81,8 @@ void attend(const Attention& a, int64_t b, int64_t h, int64_t t0, int64_t t1) {
   }
   for (int64_t r = 0; r < rows; r++) {
     float* to = a.out + ((b * a.T + t0 + r) * a.H + h) * E;
+    if (r + kAhead < rows)
+      for (int64_t i = 0; i < E; i += 16) __builtin_prefetch(to + kAhead * a.H * E + i, 1);
     const float scale = total[r] > 0 ? 1.0f / total[r] : total[r] == 0 ? 0.0f : total[r];
     for (int64_t i = 0; i < E; i++) to[i] = out[r * Ep + i] * scale;
     if (a.lse) a.lse[(b * a.H + h) * a.T + t0 + r] = total[r] == 0 ? -__builtin_inff() : peak[r] + std::log(total[r]);

@@ -106,8 +106,22 @@ void block_gradients(const AttentionGrad& g, const Head& head, const Block& x, i
 // Rows of a block, padded, added to or put into (B,S,G,width).
 void hand_out(float* to, int64_t step, const float* x, int64_t rows, int64_t columns, bool add) {
   const int64_t width = padded(columns);
-  for (int64_t r = 0; r < rows; r++, to += step, x += width)
-    for (int64_t c = 0; c < columns; c++) to[c] = add ? to[c] + x[c] : x[c];
+  for (int64_t r = 0; r < rows; r++, to += step, x += width) {
+    if (r + kAhead < rows)
+      for (int64_t c = 0; c < columns; c += 16) __builtin_prefetch(to + kAhead * step + c, 1);
+    int64_t c = 0;
+    for (; c + W <= columns; c += W) store(to + c, add ? load(to + c) + load(x + c) : load(x + c));
+    for (; c < columns; c++) to[c] = add ? to[c] + x[c] : x[c];
+  }
+}
+
+FILATURE_INLINE float dot(const float* a, const float* b, int64_t n) {
+  vf v = {};
+  int64_t i = 0;
+  for (; i + W <= n; i += W) v += load(a + i) * load(b + i);
+  float s = sum(v);
+  for (; i < n; i++) s += a[i] * b[i];
+  return s;
 }
 
 void group_gradients(const AttentionGrad& g, int64_t b, int64_t group) {
@@ -141,9 +155,8 @@ void group_gradients(const AttentionGrad& g, int64_t b, int64_t group) {
     copy_padded(head.d_out, d, a.H * E, T, E, 1.0f);
     std::memset(head.d_q, 0, T * Dp * sizeof(float));
     for (int64_t t = 0; t < T; t++) {
-      float sum = 0;
-      for (int64_t e = 0; e < E; e++) sum += d[t * a.H * E + e] * o[t * a.H * E + e];
-      head.delta[t] = sum;
+      if (t + kAhead < T) fetch(o + (t + kAhead) * a.H * E, E);
+      head.delta[t] = dot(head.d_out + t * Ep, o + t * a.H * E, E);
       head.lse[t] = a.lse[(b * a.H + h) * T + t];
     }
     for (int64_t k0 = 0; k0 < S; k0 += kKeys) {
