@@ -77,7 +77,7 @@ export const scaledDotProducts = adapter({
           golden.expect(name, { attn })
           return attn
         }
-        golden.expect(name, { out: run({ ...options, pattern }) })
+        golden.expect(name, { out: run({ ...options, onPattern: pattern }) })
       }
     })
     await golden.differentiate({

@@ -134,7 +134,7 @@ await forEachBackend(() => {
     const look = (p: Tensor4D) => p
     const bias = causalBias(5, 5, { offset: -1 })
     const plain = scaledDotProduct(q, k, v, { bias })
-    await expectClose(scaledDotProduct(q, k, v, { bias, pattern: look }), plain)
+    await expectClose(scaledDotProduct(q, k, v, { bias, onPattern: look }), plain)
     await expectClose(plain.slice([0, 0], [2, 1]), tensor(new Float32Array(16), [2, 1, 2, 4]))
     const headMask = tensor([0.5, 0])
     await expectClose(scaledDotProduct(q, k, v, { bias, headMask }), plain.mul(headMask.reshape([1, 1, 2, 1])))
@@ -151,7 +151,7 @@ await forEachBackend(() => {
   it('drops the same elements in the fused and in the seen pattern', async () => {
     const [q, k, v] = ['q', 'k', 'v'].map((name) => heads(name, 2, 5)) as [Tensor4D, Tensor4D, Tensor4D]
     const dropout = { rate: 0.3, key: [1, 2], counter: [0, 0] } as const
-    const seen = scaledDotProduct(q, k, v, { dropout, pattern: (p) => p })
+    const seen = scaledDotProduct(q, k, v, { dropout, onPattern: (p) => p })
     await expectClose(scaledDotProduct(q, k, v, { dropout }), seen)
   })
 

@@ -1,10 +1,6 @@
 import {
   type AttentionOptions,
-  attend,
   attention,
-  attentionPattern,
-  type DropoutDraw,
-  dropoutMask,
   Module,
   mul,
   reshape,
@@ -14,16 +10,9 @@ import {
   type Tensor4D,
 } from '@filature/tensor'
 
-export interface ScaledDotProductOptions extends Omit<AttentionOptions, 'dropout'> {
-  /** Dropout of the pattern; see `Dropout.draw`. */
-  dropout?: DropoutDraw | null
+export interface ScaledDotProductOptions extends AttentionOptions {
   /** Factor on each head, (H) or (B, H): 0 silences a head. */
   headMask?: Tensor | undefined
-  /**
-   * Looks at the pattern softmax(scale q k^T + bias), (B, H, T, S), before dropout, and may replace it. Without it the
-   * scores need not be held.
-   */
-  pattern?: ((pattern: Tensor4D) => Tensor4D) | undefined
 }
 
 /**
@@ -35,17 +24,9 @@ export function scaledDotProduct(
   q: Tensor4D,
   k: Tensor4D,
   v: Tensor4D,
-  options: ScaledDotProductOptions = {},
+  { headMask, ...options }: ScaledDotProductOptions = {},
 ): Tensor4D {
-  const { headMask, pattern, ...plain } = options
-  let heads: Tensor4D
-  if (pattern) {
-    const { dropout, ...scores } = plain
-    const seen = pattern(attentionPattern(q, k, scores))
-    heads = attend(dropout ? mul(seen, dropoutMask(seen.shape, dropout)) : seen, v)
-  } else {
-    heads = attention(q, k, v, plain)
-  }
+  const heads = attention(q, k, v, options)
   // a factor on a head's pattern is a factor on its result
   return headMask ? mul(heads, headFactors(headMask, heads)) : heads
 }
@@ -74,10 +55,10 @@ export abstract class AttentionModule extends Module {
     q: Tensor4D,
     k: Tensor4D,
     v: Tensor4D,
-    options: Omit<ScaledDotProductOptions, 'pattern'> = {},
+    options: Omit<ScaledDotProductOptions, 'onPattern'> = {},
   ): Tensor4D {
-    const pattern = this.tapped('pattern') ? (p: Tensor4D) => this.tap('pattern', p) : undefined
-    const heads = scaledDotProduct(this.tap('q', q), this.tap('k', k), this.tap('v', v), { ...options, pattern })
+    const onPattern = this.tapFor<Tensor4D>('pattern')
+    const heads = scaledDotProduct(this.tap('q', q), this.tap('k', k), this.tap('v', v), { ...options, onPattern })
     return this.tap('heads', heads)
   }
 }
