@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { charCommand } from './char/command.ts'
+import { llamaCommand } from './llama/command.ts'
 import { vitCommand } from './vit/command.ts'
 
 /** The command line of `filature-train`; every subcommand is a file of its own and is added here. */
@@ -7,6 +8,7 @@ export function program(): Command {
   return new Command('filature-train')
     .description('Train models of the Transformer family, from a character RNN upwards.')
     .addCommand(charCommand())
+    .addCommand(llamaCommand())
     .addCommand(vitCommand())
     .showHelpAfterError()
 }

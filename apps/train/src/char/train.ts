@@ -60,7 +60,10 @@ export async function trainChar(options: CharOptions): Promise<CharResult> {
   say(`Model      ${describe(settings, vocabulary.size)}`)
   say(`Saves to   ${relative('.', folder) || '.'}`)
 
-  const bar = progressBar({ describe: (entry) => describeEntry(entry, session.perCharacter) })
+  const bar = progressBar({
+    describe: (entry) => describeEntry(entry, session.perCharacter),
+    describeEvaluation: ({ bitsPerCharacter }) => `${bitsPerCharacter!.toFixed(3)} bits per character`,
+  })
   const samples = new Rng(settings.seed).fork('samples')
   const store = trainingFolder(folder, {
     files: { 'config.json': json(config), 'run.json': json(settings) },
