@@ -6,12 +6,19 @@ export interface ProgressBarOptions {
   stream?: Writable & { isTTY?: boolean }
   /** What stands behind the bar. */
   describe?: (entry: LogEntry) => string
+  /** What an evaluation prints. */
+  describeEvaluation?: (metrics: Readonly<Record<string, number>>) => string
   /** Without a terminal: steps between two printed lines. */
   printEvery?: number
 }
 
 const describeLoss = ({ smoothedLoss, stepsPerSecond }: LogEntry) =>
   `loss ${smoothedLoss.toFixed(3)} · ${stepsPerSecond.toFixed(stepsPerSecond < 10 ? 1 : 0)} steps/s`
+
+const describeMetrics = (metrics: Readonly<Record<string, number>>) =>
+  Object.entries(metrics)
+    .map(([name, value]) => `${name} ${value.toFixed(3)}`)
+    .join(' · ')
 
 const format: Options = {
   format: '{bar} {percentage}% · {value}/{total} · {rest}{text}',
@@ -25,7 +32,12 @@ const format: Options = {
 
 /** A bar on a terminal; without one (a pipe, a log file) a line now and then. */
 export function progressBar(options: ProgressBarOptions = {}): Reporter {
-  const { stream = process.stdout, describe = describeLoss, printEvery = 100 } = options
+  const {
+    stream = process.stdout,
+    describe = describeLoss,
+    describeEvaluation = describeMetrics,
+    printEvery = 100,
+  } = options
   const print = (text: string) => void stream.write(`${text}\n`)
   let steps = 0
   let bar: SingleBar | undefined
@@ -66,10 +78,7 @@ export function progressBar(options: ProgressBarOptions = {}): Reporter {
         print(`step ${entry.step}/${steps} · ${last.rest}${last.text}`)
       }
     },
-    evaluated: (step, metrics) => {
-      const numbers = Object.entries(metrics).map(([name, value]) => `${name} ${value.toFixed(3)}`)
-      above(`step ${step} · held out: ${numbers.join(' · ')}`)
-    },
+    evaluated: (step, metrics) => above(`step ${step} · held out: ${describeEvaluation(metrics)}`, step),
     note: (text) => above(text),
     end: () => bar?.stop(),
   }
