@@ -12,3 +12,8 @@ export {
   type RecurrentOptions,
   type RecurrentOutput,
 } from './recurrent-network.ts'
+export { type DecoderState, RecurrentDecoder } from './seq2seq/decoder.ts'
+export { DecoderCache } from './seq2seq/decoder-cache.ts'
+export { RecurrentEncoder, type RecurrentSource } from './seq2seq/encoder.ts'
+export { RecurrentSeq2Seq, type RecurrentTranslationBatch } from './seq2seq/recurrent-seq2seq.ts'
+export { type AttentionKind, attentionKinds, type RecurrentSeq2SeqConfig } from './seq2seq/seq2seq-config.ts'
