@@ -22,7 +22,11 @@ const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
     const hit = tf.neg(atLabel(logp, labels))
     const loss =
       labelSmoothing === 0 ? hit : tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(tf.mean(logp, 1), -labelSmoothing))
-    return [tf.where(tf.notEqual(labels, ignoreIndex), loss, tf.zerosLike(loss))]
+    // a label that is no class is NaN, never a small loss
+    const V = logits.shape[1]!
+    const known = tf.logicalAnd(tf.greaterEqual(labels, 0), tf.less(labels, V))
+    const checked = tf.where(known, loss, tf.fill(loss.shape, Number.NaN))
+    return [tf.where(tf.notEqual(labels, ignoreIndex), checked, tf.zerosLike(loss))]
   },
 }
 

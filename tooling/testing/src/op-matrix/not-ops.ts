@@ -2,7 +2,7 @@
 export const notOps: readonly string[] = [
   // gradients and scopes
   ...['differentiate', 'valueAndGrads', 'valueAndGradsOf', 'gradientWanted', 'checkpointed', 'frozen', 'tidy', 'keep'],
-  ...['dispose', 'liveMemory', 'training', 'inference', 'isTraining', 'nextDraw', 'currentScope', 'enterScope'],
+  ...['dispose', 'liveMemory', 'checkIds', 'training', 'inference', 'isTraining', 'nextDraw', 'currentScope', 'enterScope'],
   // looking inside
   ...['capture', 'observe', 'activationGrads', 'matcher'],
   // modules
