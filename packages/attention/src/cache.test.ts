@@ -11,6 +11,7 @@ import {
   tensor,
   tidy,
   valueAndGrads,
+  valueAndGradsOf,
 } from '@filature/tensor'
 import { expectClose, expectNoLeak, forEachBackend, randomTensor } from '@filature/testing'
 import { expect, it } from 'vitest'
@@ -55,6 +56,33 @@ await forEachBackend(() => {
     attention[Symbol.dispose]()
   })
 
+  it('a single sequence grows beyond its first room; what was handed out before stays as it was', async () => {
+    using cache = new KeyValueCache({ layers: 1, batch: 1, capacity: 200 })
+    const all = randomTensor('all', [1, 200, 2, 3]) as Tensor4D
+    const seen: Tensor4D[] = []
+    let at = 0
+    const add = (count: number) => {
+      const piece = narrow(all, 1, at, at + count)
+      const { k, v } = cache.layer(0).append(piece, piece)
+      seen.push(k)
+      v.dispose()
+      at += count
+    }
+    for (const count of [3, 1, 60, 1, 100, 1]) add(count)
+    for (const k of seen) await expectClose(k, narrow(all, 1, 0, k.shape[1]))
+    // rows forgotten and written anew do not show in what was handed out
+    const full = seen.at(-1)!
+    cache.truncate(10)
+    const other = randomTensor('other', [1, 5, 2, 3]) as Tensor4D
+    const { k } = cache.layer(0).append(other, other)
+    await expectClose(full, narrow(all, 1, 0, 166))
+    await expectClose(k, concat([narrow(all, 1, 0, 10), other], 1))
+    // and a gradient may begin in the middle
+    const { grads } = valueAndGradsOf(() => sum<Scalar>(square(cache.layer(0).append(other, other).k)), [other])
+    await expectClose(grads[0]!, other.mul(2))
+    expect(cache.length).toBe(20)
+  })
+
   it('keeps the chosen rows, forgets from a length on', async () => {
     using cache = new KeyValueCache({ layers: 1, batch: 2, capacity: 8 })
     const k = randomTensor('k', [2, 3, 2, 4]) as Tensor4D
@@ -89,6 +117,15 @@ await forEachBackend(() => {
       cache.reorder(rows)
     })
     rows.dispose()
+    await expectNoLeak(() => {
+      using cache = new KeyValueCache({ layers: 1, batch: 1, capacity: 200 })
+      tidy(() => {
+        const one = narrow(x, 0, 0, 1)
+        for (let i = 0; i < 30; i++) attention.forward(one, one, one, { causal: true, cache: cache.layer(0) })
+        cache.truncate(5)
+        attention.forward(one, one, one, { causal: true, cache: cache.layer(0) })
+      })
+    })
     attention[Symbol.dispose]()
   })
 }, ['cpu', 'wasm', 'native'])

@@ -1,4 +1,6 @@
 import {
+  appendRows,
+  appendsInPlace,
   type Cache,
   clone,
   concat,
@@ -12,6 +14,7 @@ import {
   type Tensor4D,
   tidy,
   UsageError,
+  zeros,
 } from '@filature/tensor'
 
 interface KeyValues {
@@ -19,10 +22,19 @@ interface KeyValues {
   v: Tensor4D
 }
 
-/** Keys and values of one layer, (B, S, G, D); gradients flow through what was appended. */
+/** Positions for which room is made at first; doubled when full. */
+const FIRST_ROOM = 64
+
+/**
+ * Keys and values of one layer, (B, S, G, D). A single sequence on a backend that can write in place grows inside room
+ * made ahead; elsewhere, and while a gradient is recorded (which then flows through what was appended), the new rows
+ * are joined to a copy of the old ones.
+ */
 class GrowingLayer implements LayerCache {
   #held: KeyValues | undefined
   #fixed: KeyValues | undefined
+  /** Memory that `#held` are views of, at the same rows. */
+  #room: KeyValues | undefined
   readonly capacity: number
 
   constructor(capacity: number) {
@@ -43,13 +55,42 @@ class GrowingLayer implements LayerCache {
       )
     }
     const before = this.#held
-    this.replace(
-      before
-        ? { k: keep(concat([before.k, k], 1)), v: keep(concat([before.v, v], 1)) }
-        : { k: keep(clone(k)), v: keep(clone(v)) },
-    )
+    if (appendsInPlace(k)) this.#grow({ k, v }, wanted)
+    else {
+      this.#leaveRoom()
+      this.#replace(
+        before
+          ? { k: keep(concat([before.k, k], 1)), v: keep(concat([before.v, v], 1)) }
+          : { k: keep(clone(k)), v: keep(clone(v)) },
+      )
+    }
     // copies of their own, so that the cache may let go of its tensors while the caller still reads
     return { k: clone(this.#held!.k), v: clone(this.#held!.v) }
+  }
+
+  /** Writes the new rows behind the old ones, which stay where they are. */
+  #grow(added: KeyValues, wanted: number): void {
+    const before = this.#held
+    if (!this.#room || this.#room.k.shape[1] < wanted) {
+      const rows = Math.min(this.capacity, Math.max(FIRST_ROOM, 2 * wanted))
+      const make = (x: Tensor4D, old: Tensor4D | undefined): Tensor4D => {
+        const room: Tensor4D = keep(zeros([1, rows, x.shape[2], x.shape[3]]))
+        if (old) dispose(appendRows(room, old, 0))
+        return room
+      }
+      const roomier = { k: make(added.k, before?.k), v: make(added.v, before?.v) }
+      this.#leaveRoom()
+      this.#room = roomier
+    }
+    const { k, v } = this.#room
+    const length = this.length
+    this.#replace({ k: keep(appendRows(k, added.k, length)), v: keep(appendRows(v, added.v, length)) })
+  }
+
+  /** The rows at hand stay; the next ones are written elsewhere. */
+  #leaveRoom(): void {
+    if (this.#room) dispose([this.#room.k, this.#room.v])
+    this.#room = undefined
   }
 
   /** Keys and values that do not grow (an encoder's memory): made once, handed out at every step. */
@@ -63,7 +104,10 @@ class GrowingLayer implements LayerCache {
 
   change(fn: (x: Tensor4D) => Tensor4D, fixedToo: boolean): void {
     const changed = ({ k, v }: KeyValues) => tidy(() => ({ k: keep(fn(k)), v: keep(fn(v)) }))
-    if (this.#held) this.replace(changed(this.#held))
+    if (this.#held) {
+      this.#leaveRoom()
+      this.#replace(changed(this.#held))
+    }
     if (this.#fixed && fixedToo) {
       const before = this.#fixed
       this.#fixed = changed(before)
@@ -71,12 +115,13 @@ class GrowingLayer implements LayerCache {
     }
   }
 
-  private replace(next: KeyValues): void {
+  #replace(next: KeyValues): void {
     if (this.#held) dispose([this.#held.k, this.#held.v])
     this.#held = next
   }
 
   dispose(): void {
+    this.#leaveRoom()
     for (const held of [this.#held, this.#fixed]) if (held) dispose([held.k, held.v])
     this.#held = undefined
     this.#fixed = undefined

@@ -2,7 +2,7 @@ import type { TensorInfo } from '@tensorflow/tfjs-core'
 import { REDUCE } from '../addon.ts'
 import type { NativeBackend } from '../backend.ts'
 import { drawArguments } from './fused.ts'
-import { Gradients, type Inputs, type Kernels, maybe, output } from './kernel.ts'
+import { Gradients, type Inputs, type Kernels, maybe, output, sizeOf } from './kernel.ts'
 import { reduceAxes } from './reduce.ts'
 import { broadcastSteps } from './walk.ts'
 
@@ -71,5 +71,15 @@ export const attention: Kernels = {
     )
     if (dBias) gradients.put('bias', biasGradient(backend, dBias, [B, H, T, S], bias!))
     return gradients.results
+  },
+
+  // The view is a tensor of its own in the room's block, which the memory counts.
+  FilatureAppendRows({ room, x }, { length }, { backend }) {
+    const [, , ...rest] = room!.shape
+    const width = sizeOf(rest)
+    const rows = backend.floats(room!)
+    rows.set(backend.floats(x!), length * width)
+    const count = length + x!.shape[1]!
+    return backend.makeTensorInfo([1, count, ...rest], 'float32', rows.subarray(0, count * width))
   },
 }
