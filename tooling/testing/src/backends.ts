@@ -1,4 +1,6 @@
 import { type BackendProvider, cpu, useBackend } from '@filature/tensor'
+// biome-ignore lint/style/noRestrictedImports: a setting for tests, which users have no need of
+import { env } from '@tensorflow/tfjs-core'
 
 export const BACKENDS = ['cpu', 'wasm', 'native', 'webgpu'] as const
 export type BackendName = (typeof BACKENDS)[number]
@@ -38,7 +40,10 @@ export async function activateBackend(name: BackendName | 'float64'): Promise<Ac
     if (name === 'float64' && Float32Array.BYTES_PER_ELEMENT !== 8) {
       return { ok: false, reason: 'this process holds floats; start it with float64-preload.cjs' }
     }
-    await useBackend(await providers[name === 'float64' ? 'cpu' : name]())
+    const provider = await providers[name === 'float64' ? 'cpu' : name]()
+    // tfjs computes small tensors on the processor where it can: in tests the GPU shall
+    if (name === 'webgpu') env().set('WEBGPU_CPU_FORWARD', false)
+    await useBackend(provider)
     return { ok: true }
   } catch (error) {
     return { ok: false, reason: error instanceof Error ? error.message : String(error) }

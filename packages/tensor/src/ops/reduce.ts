@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
-import type { Tensor } from '../types.ts'
+import { engine } from '../engine.ts'
+import type { Tensor, Tensor2D } from '../types.ts'
 
 type Axis = number | number[]
 
@@ -17,9 +18,32 @@ export function max<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims 
 export function min<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
   return tf.min(x, axis, keepDims) as R
 }
+/** Product over `axis`; its gradient also holds where elements are zero. */
 export function prod<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
-  const positive = (a: number) => (a < 0 ? x.rank + a : a) // tfjs' gradient does not know negative axes
-  return tf.prod(x, typeof axis === 'object' ? axis.map(positive) : axis && positive(axis), keepDims) as R
+  const axes = tf.util.parseAxisParam(axis ?? x.shape.map((_, i) => i), x.shape)
+  const others = x.shape.map((_, i) => i).filter((i) => !axes.includes(i))
+  const size = axes.reduce((n, i) => n * x.shape[i]!, 1)
+  const rows = tf.reshape(tf.transpose(x, [...others, ...axes]), [x.size / Math.max(size, 1), size]) as Tensor2D
+  const kept = keepDims ? x.shape.map((d, i) => (axes.includes(i) ? 1 : d)) : others.map((i) => x.shape[i]!)
+  return tf.reshape(prodOfRows(rows), kept) as R
+}
+
+/** (N, C) -> (N). tfjs' gradient knows no negative axes and runs a cumulative product backwards, wrong on its GPU engine. */
+function prodOfRows(x: Tensor2D): Tensor {
+  return engine.runKernelFunc({
+    inputs: { x },
+    forwardFunc: (_, save) => {
+      save([x])
+      return tf.prod(x, 1)
+    },
+    backwardsFunc: (dy, [saved]) => ({
+      x: () => {
+        const before = tf.cumprod(saved!, 1, true)
+        const after = tf.reverse(tf.cumprod(tf.reverse(saved!, 1), 1, true), 1)
+        return tf.mul(tf.expandDims(dy as Tensor, 1), tf.mul(before, after))
+      },
+    }),
+  }) as Tensor
 }
 /** Index of the greatest element along `axis`; the first one among equals. */
 export function argMax<R extends Tensor = Tensor>(x: Tensor, axis = -1): R {
@@ -28,10 +52,19 @@ export function argMax<R extends Tensor = Tensor>(x: Tensor, axis = -1): R {
 export function cumsum<T extends Tensor>(x: T, axis = -1): T {
   const last = x.rank - 1
   const along = axis < 0 ? x.rank + axis : axis
-  if (along === last) return tf.cumsum(x, last)
-  // always over the last axis: tfjs' gradient is wrong over any other
+  if (along === last) return cumsumOfLast(x)
   const swap = x.shape.map((_, i) => (i === along ? last : i === last ? along : i))
-  return tf.transpose(tf.cumsum(tf.transpose(x, swap), last), swap)
+  return tf.transpose(cumsumOfLast(tf.transpose(x, swap)), swap)
+}
+
+/** tfjs' gradient is wrong over any axis but the last, and runs backwards, which its GPU engine does wrongly. */
+function cumsumOfLast<T extends Tensor>(x: T): T {
+  const last = x.rank - 1
+  return engine.runKernelFunc({
+    inputs: { x },
+    forwardFunc: () => tf.cumsum(x, last),
+    backwardsFunc: (dy) => ({ x: () => tf.reverse(tf.cumsum(tf.reverse(dy as Tensor, last), last), last) }),
+  }) as T
 }
 /** The k greatest elements of the last axis, descending, with their indices. No gradient. */
 export function topK<T extends Tensor>(x: T, k: number): { values: T; indices: T } {

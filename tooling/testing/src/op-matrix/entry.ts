@@ -53,6 +53,8 @@ export interface Entry {
   readonly withoutGradient?: string
   /** Why finite differences do not apply (ties, kinks on purpose); the gradient is still compared with the composed one. */
   readonly withoutDifferences?: string
+  /** Backends that cannot run it, and why; shown as skipped. */
+  readonly notOn?: Readonly<Record<string, string>>
   /** Not on the plain cpu engine, which runs the composed definition itself. */
   readonly kernelsOnly?: boolean
   /** Widens the tolerance where a sum is long or ill-conditioned. */

@@ -2,7 +2,17 @@
 export const notOps: readonly string[] = [
   // gradients and scopes
   ...['differentiate', 'valueAndGrads', 'valueAndGradsOf', 'gradientWanted', 'checkpointed', 'frozen', 'tidy', 'keep'],
-  ...['dispose', 'liveMemory', 'checkIds', 'training', 'inference', 'isTraining', 'nextDraw', 'currentScope', 'enterScope'],
+  ...[
+    'dispose',
+    'liveMemory',
+    'checkIds',
+    'training',
+    'inference',
+    'isTraining',
+    'nextDraw',
+    'currentScope',
+    'enterScope',
+  ],
   // looking inside
   ...['capture', 'observe', 'activationGrads', 'matcher'],
   // modules
@@ -27,6 +37,8 @@ export const notOps: readonly string[] = [
   ...['cpu', 'useBackend', 'activeBackend', 'selfTest', 'hasKernel', 'runFused', 'runUpdate'],
   // numbers on the host, shapes, names
   ...['toBf16', 'fromBf16', 'sizeOf', 'sameShape', 'activationNamed'],
+  // rows written in place: tested with the key-value cache, in attention
+  ...['appendRows', 'appendsInPlace'],
   // `linear` by a parameter's store: tested with the stores, in tensor
   'linearBy',
 ]

@@ -24,6 +24,9 @@ function eachAlone(op: string, what: string, inputs: Inputs, run: Entry['run'], 
   )
 }
 
+/** tfjs' WebGPU engine makes a buffer for each tensor, and the API has none without bytes. */
+const empty: Partial<Entry> = { notOn: { webgpu: 'tfjs has no empty tensors there' } }
+
 const gates = (n: number) => ({
   x: normal([5, 3, 4]),
   h: normal([3, 6]),
@@ -82,15 +85,16 @@ export const partial: Entry[] = [
     'no rows': [
       { x: normal([0, 7]), weight: normal([5, 7]), bias: normal([5]) },
       (i) => t.linear(i.x, i.weight, i.bias),
+      empty,
     ],
   }),
   ...of('layerNorm', {
-    'no rows': [{ x: normal([0, 9]), weight: normal([9]) }, (i) => t.layerNorm(i.x, i.weight)],
+    'no rows': [{ x: normal([0, 9]), weight: normal([9]) }, (i) => t.layerNorm(i.x, i.weight), empty],
   }),
-  ...of('softmax', { 'no rows': [{ x: normal([0, 9]) }, ({ x }) => t.softmax(x)] }),
-  ...of('gelu', { 'no elements': [{ x: normal([0]) }, ({ x }) => t.gelu(x)] }),
+  ...of('softmax', { 'no rows': [{ x: normal([0, 9]) }, ({ x }) => t.softmax(x), empty] }),
+  ...of('gelu', { 'no elements': [{ x: normal([0]) }, ({ x }) => t.gelu(x), empty] }),
   ...of('embedding', {
-    'no ids': [{ weight: normal([5, 3]), i: ids([0], 5) }, ({ weight, i }) => t.embedding(weight, i)],
+    'no ids': [{ weight: normal([5, 3]), i: ids([0], 5) }, ({ weight, i }) => t.embedding(weight, i), empty],
   }),
   ...of('softmaxCrossEntropy', {
     'weighted rows': [

@@ -23,6 +23,9 @@ export const reduce: Entry[] = [
   ...reduction('min', t.min),
   ...of('prod', {
     'last axis': [{ x: positive([4, 5], 0.5) }, ({ x }) => t.prod(x, -1)],
+    'two axes': [{ x: positive([4, 3, 2], 0.5) }, ({ x }) => t.prod(x, [0, 2])],
+    everything: [{ x: positive([3, 3], 0.5) }, ({ x }) => t.prod(x)],
+    'with zeros': [{ x: normal([3, 3], { values: [2, 0, 3, 0, 0, 1, 4, 5, 6] }) }, ({ x }) => t.prod(x, 1)],
     'first axis, kept': [{ x: positive([4, 5], 0.5) }, ({ x }) => t.prod(x, 0, true)],
   }),
   ...of('argMax', {
@@ -41,6 +44,7 @@ export const reduce: Entry[] = [
   ...of('cumsum', {
     'last axis': [{ x: normal([3, 17]) }, ({ x }) => t.cumsum(x)],
     'first axis': [{ x: normal([5, 4]) }, ({ x }) => t.cumsum(x, 0)],
+    'a vector': [{ x: normal([9]) }, ({ x }) => t.cumsum(x)],
   }),
   ...of('softmax', {
     rows: [{ x: normal([5, 37], { std: 3 }) }, ({ x }) => t.softmax(x)],
