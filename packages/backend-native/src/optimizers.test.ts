@@ -1,0 +1,132 @@
+import { runUpdate, useBackend } from '@filature/tensor'
+import * as tf from '@tensorflow/tfjs-core'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { native } from './provider.ts'
+
+const n = 1037
+const numbers = (seed: number) => Float32Array.from({ length: n }, (_, i) => Math.sin(i * 12.9898 + seed * 78.233))
+type State = Record<string, Float64Array>
+
+/** PyTorch's definitions, in double precision. */
+const references: Record<
+  string,
+  { attrs: Record<string, unknown>; state: string[]; step: (s: State, g: number, i: number, t: number) => void }
+> = {
+  'AdamW (decay on the parameter)': {
+    attrs: { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 },
+    state: ['param', 'exp_avg', 'exp_avg_sq'],
+    step: (s, g, i, t) => {
+      s.param![i]! *= 1 - 0.01 * 0.1
+      s.exp_avg![i] = 0.9 * s.exp_avg![i]! + 0.1 * g
+      s.exp_avg_sq![i] = 0.99 * s.exp_avg_sq![i]! + 0.01 * g * g
+      const deviation = Math.sqrt(s.exp_avg_sq![i]!) / Math.sqrt(1 - 0.99 ** t) + 1e-8
+      s.param![i]! -= ((0.01 / (1 - 0.9 ** t)) * s.exp_avg![i]!) / deviation
+    },
+  },
+  'AdamW (decay in the gradient, greatest squares)': {
+    attrs: { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1, coupled: true, maximize: true },
+    state: ['param', 'exp_avg', 'exp_avg_sq', 'max_exp_avg_sq'],
+    step: (s, grad, i, t) => {
+      const g = -grad + 0.1 * s.param![i]!
+      s.exp_avg![i] = 0.9 * s.exp_avg![i]! + 0.1 * g
+      s.exp_avg_sq![i] = 0.99 * s.exp_avg_sq![i]! + 0.01 * g * g
+      s.max_exp_avg_sq![i] = Math.max(s.max_exp_avg_sq![i]!, s.exp_avg_sq![i]!)
+      const deviation = Math.sqrt(s.max_exp_avg_sq![i]!) / Math.sqrt(1 - 0.99 ** t) + 1e-8
+      s.param![i]! -= ((0.01 / (1 - 0.9 ** t)) * s.exp_avg![i]!) / deviation
+    },
+  },
+  Adagrad: {
+    attrs: { lr: 0.05, eps: 1e-10, weightDecay: 0.01 },
+    state: ['param', 'sum'],
+    step: (s, grad, i) => {
+      const g = grad + 0.01 * s.param![i]!
+      s.sum![i]! += g * g
+      s.param![i]! -= (0.05 * g) / (Math.sqrt(s.sum![i]!) + 1e-10)
+    },
+  },
+  'Adagrad (epsilon inside the root)': {
+    attrs: { lr: 0.05, eps: 1e-2, epsInsideRoot: true },
+    state: ['param', 'sum'],
+    step: (s, g, i) => {
+      s.sum![i]! += g * g
+      s.param![i]! -= (0.05 * g) / Math.sqrt(s.sum![i]! + 1e-2)
+    },
+  },
+  SGD: { attrs: { lr: 0.05 }, state: ['param'], step: (s, g, i) => void (s.param![i]! -= 0.05 * g) },
+  'SGD (Nesterov, gradient scaled)': {
+    attrs: { lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 0.1, gradScale: 0.5 },
+    state: ['param', 'momentum_buffer'],
+    step: (s, grad, i) => {
+      const g = 0.5 * grad + 0.1 * s.param![i]!
+      s.momentum_buffer![i] = 0.9 * s.momentum_buffer![i]! + g
+      s.param![i]! -= 0.05 * (g + 0.9 * s.momentum_buffer![i]!)
+    },
+  },
+  'RMSprop (centered, with momentum)': {
+    attrs: { lr: 0.01, alpha: 0.9, eps: 1e-2, momentum: 0.8, centered: true },
+    state: ['param', 'square_avg', 'grad_avg', 'momentum_buffer'],
+    step: (s, g, i) => {
+      s.square_avg![i] = 0.9 * s.square_avg![i]! + 0.1 * g * g
+      s.grad_avg![i] = 0.9 * s.grad_avg![i]! + 0.1 * g
+      const deviation = Math.sqrt(s.square_avg![i]! - s.grad_avg![i]! ** 2) + 1e-2
+      s.momentum_buffer![i] = 0.8 * s.momentum_buffer![i]! + g / deviation
+      s.param![i]! -= 0.01 * s.momentum_buffer![i]!
+    },
+  },
+}
+
+beforeAll(async () => {
+  await useBackend(native({ threads: 2, poison: true }))
+})
+
+function expectClose(x: tf.Tensor, wanted: Float64Array): void {
+  const got = x.dataSync()
+  for (let i = 0; i < n; i++) {
+    if (!(Math.abs(got[i]! - wanted[i]!) <= 2e-6 * Math.max(1, Math.abs(wanted[i]!)))) {
+      throw new Error(`at ${i}: ${got[i]} instead of ${wanted[i]}`)
+    }
+  }
+}
+
+describe.each(Object.entries(references))('%s', (name, { attrs, state, step }) => {
+  const kernel = name.split(' ')[0]!
+
+  function prepare() {
+    const begin = Object.fromEntries(state.map((key) => [key, key === 'param' ? numbers(0) : new Float32Array(n)]))
+    const tensors = Object.fromEntries(state.map((key) => [key, tf.tensor1d(begin[key]!)]))
+    const reference: State = Object.fromEntries(state.map((key) => [key, Float64Array.from(begin[key]!)]))
+    const advance = (t: number) => {
+      const g = numbers(t)
+      for (let i = 0; i < n; i++) step(reference, g[i]!, i, t)
+      return tf.tensor1d(g)
+    }
+    return { tensors, reference, advance }
+  }
+
+  it('in place', () => {
+    const { tensors, reference, advance } = prepare()
+    for (let t = 1; t <= 5; t++) {
+      expect(runUpdate(kernel, { ...tensors, grad: advance(t) }, { ...attrs, step: t })).toEqual([])
+      for (const key of state) expectClose(tensors[key]!, reference[key]!)
+    }
+  })
+
+  it('on copies where somebody else holds the data', () => {
+    const { tensors, reference, advance } = prepare()
+    const held = tf.clone(tensors.param!)
+    const results = runUpdate(kernel, { ...tensors, grad: advance(1) }, { ...attrs, step: 1 })!
+    expect(results).toHaveLength(state.length)
+    state.forEach((key, i) => {
+      expectClose(results[i]!, reference[key]!)
+    })
+    expect(Array.from(held.dataSync())).toEqual(Array.from(numbers(0)))
+    expect(Array.from(tensors.param!.dataSync())).toEqual(Array.from(numbers(0)))
+  })
+})
+
+it('says which state is missing', () => {
+  const x = tf.ones([3])
+  const attrs = { lr: 1, beta1: 0.9, beta2: 0.9, eps: 1, step: 1 }
+  expect(() => runUpdate('AdamW', { param: x, grad: x }, attrs)).toThrow(/exp_avg/)
+  expect(runUpdate('NoSuchOptimizer', { param: x, grad: x }, {})).toBeUndefined()
+})
