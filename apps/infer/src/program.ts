@@ -1,10 +1,12 @@
 import { Command } from 'commander'
 import { charCommand } from './char/command.ts'
+import { generateCommand } from './generate/command.ts'
 
 /** The command line of `filature-infer`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
   return new Command('filature-infer')
     .description('Run trained models: generate text, describe images, look inside.')
     .addCommand(charCommand())
+    .addCommand(generateCommand())
     .showHelpAfterError()
 }

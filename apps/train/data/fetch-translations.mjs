@@ -1,0 +1,96 @@
+// Fetches sentence pairs out of Debian's packages, without root. On Debian or Ubuntu:
+//   node apps/train/data/fetch-translations.mjs [folder]
+// de-en.tsv: example sentences of the German-English dictionary trans-de-en (Frank Richter, GPL 2 or later; a few words to
+// a few lines each). es-en.tsv: the verses of two Bibles in the public domain, Reina-Valera 1909 (sword-text-sparv) and
+// King James (sword-text-kjv), aligned by verse. One pair a line: source, tab, target. They go to the folder (default:
+// apps/train/.cache/translations), where `filature-train translate` looks, and are no part of this repository.
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { inflateSync } from 'node:zlib'
+
+const target = resolve(process.argv[2] ?? fileURLToPath(new URL('../.cache/translations', import.meta.url)))
+const files = ['de-en.tsv', 'es-en.tsv']
+if (files.every((file) => existsSync(join(target, file)))) {
+  console.log(`${target} has ${files.join(' and ')} already.`)
+  process.exit()
+}
+
+const work = mkdtempSync(join(tmpdir(), 'translations-'))
+try {
+  const packages = ['trans-de-en', 'sword-text-kjv', 'sword-text-sparv']
+  try {
+    execFileSync('apt-get', ['download', ...packages], { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] })
+  } catch (error) {
+    console.error(
+      `apt-get download ${packages.join(' ')} failed (${error.message.split('\n')[0]}). Run it where Debian's package ` +
+        `lists are (apt-get update), or put pairs of your own into ${target}, one a line: source, tab, target.`,
+    )
+    process.exit(1)
+  }
+  for (const deb of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
+    execFileSync('dpkg-deb', ['-x', join(work, deb), join(work, 'out')], { stdio: 'inherit' })
+  }
+  mkdirSync(target, { recursive: true })
+  write('de-en.tsv', dictionaryPairs(readFileSync(join(work, 'out/usr/share/trans/de-en'), 'utf8')))
+  const texts = join(work, 'out/usr/share/sword/modules/texts/ztext')
+  const pairs = ['ot', 'nt'].flatMap((testament) => {
+    const english = verses(join(texts, 'engKJV2006eb', testament))
+    return verses(join(texts, 'spaRV1909eb', testament)).map((verse, i) => [verse, english[i]])
+  })
+  write('es-en.tsv', pairs)
+} finally {
+  rmSync(work, { recursive: true, force: true })
+}
+
+function write(name, pairs) {
+  const lines = new Map()
+  for (const [source, translation] of pairs) if (source && translation) lines.set(source, `${source}\t${translation}\n`)
+  writeFileSync(join(target, name), [...lines.values()].join(''))
+  console.log(`${lines.size} pairs are in ${join(target, name)}.`)
+}
+
+/** `German | forms :: English | forms`: those forms that are sentences on both sides, without notes or variants. */
+function dictionaryPairs(text) {
+  const clean = (form) => form.replace(/\s*\[[^\]]*\]/g, '').trim()
+  return text.split('\n').flatMap((line) => {
+    const [german, english] = line.startsWith('#') ? [] : line.split(' :: ')
+    if (!english) return []
+    const [sources, translations] = [german, english].map((side) => side.split('|').map(clean))
+    if (sources.length !== translations.length) return []
+    return sources
+      .map((source, i) => [source, translations[i]])
+      .filter((pair) => pair.every((side) => /[.!?]$/.test(side) && !/[{}()<>/;\t]/.test(side)))
+  })
+}
+
+/** The verses of a SWORD module (zText, blocks of a book), by their place in the versification; '' where there is none. */
+function verses(path) {
+  const [blocks, places, text] = ['bzs', 'bzv', 'bzz'].map((end) => readFileSync(`${path}.${end}`))
+  const books = []
+  for (let i = 0; i + 12 <= blocks.length; i += 12) {
+    const [from, size] = [blocks.readUInt32LE(i), blocks.readUInt32LE(i + 4)]
+    books.push(size ? inflateSync(text.subarray(from, from + size)) : Buffer.alloc(0))
+  }
+  const out = []
+  for (let i = 0; i + 10 <= places.length; i += 10) {
+    const [book, from, size] = [places.readUInt32LE(i), places.readUInt32LE(i + 4), places.readUInt16LE(i + 8)]
+    out.push(size ? plain(books[book].toString('utf8', from, from + size)) : '')
+  }
+  return out
+}
+
+/** OSIS markup without tags, notes and titles. */
+function plain(osis) {
+  return osis
+    .replace(/<(note|title)\b[^>]*>[\s\S]*?<\/\1>/g, '')
+    .replace(/<[^>]*>/g, '')
+    .replaceAll('¶', '')
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&amp;', '&')
+    .replace(/\s+/g, ' ')
+    .trim()
+}
