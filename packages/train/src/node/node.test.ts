@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -172,25 +172,24 @@ describe('progressBar', () => {
   })
 })
 
-it('jsonlMetrics appends one object a line, also in a second run', async () => {
+it('jsonlMetrics appends one object a line, and takes back what lies behind the checkpoint it goes on from', async () => {
   const path = join(folder, 'deep', 'metrics.jsonl')
-  for (const step of [1, 2]) {
+  const run = async (from: number, to: number) => {
     const reporter = jsonlMetrics(path)
-    await reporter.start!({ from: 0, steps: 2 })
-    await reporter.log!(entry(step))
-    await reporter.evaluated!(step, { loss: 1 })
+    await reporter.start!({ from, steps: 9 })
+    for (let step = from + 1; step <= to; step++) await reporter.log!(entry(step))
+    await reporter.evaluated!(to, { loss: from })
     await reporter.end!()
   }
-  const lines = (await readFile(path, 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  expect(lines).toEqual([
-    entry(1),
-    { step: 1, evaluation: { loss: 1 } },
-    entry(2),
-    { step: 2, evaluation: { loss: 1 } },
+  await run(0, 3)
+  await appendFile(path, '{"step":4,"lo') // killed while writing
+  await run(2, 4)
+  const lines = (await readFile(path, 'utf8')).trim().split('\n')
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    ...[1, 2, 3, 4].map(entry),
+    { step: 4, evaluation: { loss: 2 } },
   ])
+  expect(await readdir(join(folder, 'deep'))).toEqual(['metrics.jsonl'])
 })
 
 it('stopOnInterrupt aborts at the first signal and ends the process at the second', () => {
