@@ -33,7 +33,7 @@ function isFresh(directory) {
 function alone(directory, fn) {
   const lock = join(directory, 'build/.building')
   mkdirSync(dirname(lock), { recursive: true })
-  for (let waited = 0; ; waited++) {
+  for (;;) {
     try {
       mkdirSync(lock)
       break
