@@ -1,6 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { fileSource, load, openSafetensors } from '@filature/checkpoint'
+import { load, openCheckpoint } from '@filature/checkpoint'
 import { type CharConfig, type CharModel, type CharVocabulary, describeCharModel } from '@filature/recurrent'
 import { CheckpointError } from '@filature/tensor'
 import { bestCheckpoint } from '@filature/train/node'
@@ -18,7 +18,7 @@ export async function openCharModel(
     throw new CheckpointError('char-config', `${file}: it cannot be read (${(error as Error).message}).`)
   }
   const { model, vocabulary } = describeCharModel(config)
-  await using weights = await openSafetensors(await fileSource(join(where, 'model.safetensors')))
+  await using weights = await openCheckpoint(join(where, 'model.safetensors'))
   await load(model, weights)
   return { model, vocabulary, where }
 }

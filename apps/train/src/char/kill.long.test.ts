@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { fileSource, openSafetensors } from '@filature/checkpoint'
+import { openCheckpoint } from '@filature/checkpoint'
 import { Rng } from '@filature/tensor'
 import { newestCheckpoint } from '@filature/train/node'
 import { expect, it } from 'vitest'
@@ -35,7 +35,7 @@ async function contents(folder: string) {
   const tensors: Record<string, string> = {}
   let progress: unknown
   for (const file of ['model.safetensors', 'training.safetensors']) {
-    await using table = await openSafetensors(await fileSource(join(checkpoint, file)))
+    await using table = await openCheckpoint(join(checkpoint, file))
     for (const name of table.names()) {
       const values = (await table.read(name)) as Float32Array
       tensors[`${file}:${name}`] = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64')

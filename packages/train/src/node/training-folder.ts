@@ -3,10 +3,9 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   bytesOf,
-  fileSource,
   layoutSafetensors,
   load,
-  openSafetensors,
+  openCheckpoint,
   safetensorsChunks,
   save,
   type TensorToWrite,
@@ -104,7 +103,7 @@ async function writeTraining(file: string, { progress, tensors }: TrainingState)
 
 async function openTraining(folder: string) {
   const file = join(folder, 'training.safetensors')
-  const training = await openSafetensors(await fileSource(file))
+  const training = await openCheckpoint(file)
   const text = training.metadata.get('progress')
   if (typeof text === 'string') {
     try {
@@ -144,7 +143,7 @@ async function readCheckpoint(folder: string): Promise<StoredTraining> {
     progress,
     tensors,
     async fill(model) {
-      await using weights = await openSafetensors(await fileSource(join(folder, 'model.safetensors')))
+      await using weights = await openCheckpoint(join(folder, 'model.safetensors'))
       const held = parametersOf(model)
       const isPacked = (path: string) => held.get(path)?.hasValue && held.get(path)!.store.format === 'bf16'
       await load(model, weights, { dtype: (path) => (isPacked(path) ? 'bf16' : 'float32') })
