@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
+import { changesetProblems } from './changesets.ts'
 import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { manifestProblems, readManifests } from './manifests.ts'
@@ -12,6 +13,7 @@ const problems = [
   ...(await importProblems(root, arrows)),
   ...banProblems(root),
   ...fileProblems(root),
+  ...changesetProblems(root),
 ]
 
 for (const problem of problems) console.error(problem)

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Arrows, arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
+import { changesetProblems } from './changesets.ts'
 import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { type Manifest, manifestProblems, readManifests } from './manifests.ts'
@@ -225,6 +226,18 @@ describe('files', () => {
       'packages/tensor/src/common.ts: "common" says nothing; name the idea',
       'packages/tensor/src/long.ts: 401 lines; split it by idea at 400',
       'packages/tensor/src/utils/shapes.ts: "utils" says nothing; name the idea',
+    ])
+  })
+})
+
+describe('changesets', () => {
+  it('are patches of packages', () => {
+    write('.changeset/README.md', '# Changesets\n')
+    write('.changeset/good.md', "---\n'@filature/tensor': patch\n---\n\nBetter.\n")
+    expect(changesetProblems(root)).toEqual([])
+    write('.changeset/bad.md', "---\n'@filature/tensor': minor\n---\n\nBetter.\n")
+    expect(changesetProblems(root)).toEqual([
+      '.changeset/bad.md: until 0.1 every change is a patch of a package, got "\'@filature/tensor\': minor"',
     ])
   })
 })

@@ -11,14 +11,19 @@ export class Consumer {
   constructor(folder: string, installs: readonly string[], tarballs: ReadonlyMap<string, string>) {
     this.folder = folder
     mkdirSync(folder, { recursive: true })
-    const spec = (name: string) => (tarballs.has(name) ? `file:${tarballs.get(name)}` : '*')
-    const overrides = [...tarballs.keys()].filter((name) => !installs.includes(name))
+    const file = (name: string) => `file:${tarballs.get(name)}`
+    const named = installs.map((install) => {
+      const [, name = install, version = '*'] = /^(@?[^@]+)@(.+)$/.exec(install) ?? []
+      return [name, tarballs.has(name) ? file(name) : version] as const
+    })
+    const dependencies = Object.fromEntries(named)
+    const others = [...tarballs.keys()].filter((name) => !(name in dependencies))
     const manifest = {
       name: 'consumer',
       private: true,
       type: 'module',
-      dependencies: Object.fromEntries(installs.map((name) => [name, spec(name)])),
-      overrides: Object.fromEntries(overrides.map((name) => [name, spec(name)])),
+      dependencies,
+      overrides: Object.fromEntries(others.map((name) => [name, file(name)])),
     }
     writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest, null, 2))
   }

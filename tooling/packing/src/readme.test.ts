@@ -16,6 +16,11 @@ it('leaves options out and takes pnpm', () => {
   expect(readReadme(fenced('bash', '$ pnpm add -D @filature/x')).installs).toEqual(['@filature/x'])
 })
 
+it('takes every line of the block, with versions and without comments', () => {
+  const text = fenced('sh', 'pnpm add @filature/x\npnpm add webgpu@0.6.2 # Node alone') + fenced('sh', 'npm i later')
+  expect(readReadme(text).installs).toEqual(['@filature/x', 'webgpu@0.6.2'])
+})
+
 it('finds nothing where there is nothing', () => {
   expect(readReadme('# x\n\nWords, `npm install x` among them.\n')).toEqual({ installs: [], example: undefined })
 })
