@@ -7,6 +7,7 @@ import {
   crossEntropy,
   mul,
   narrow,
+  range,
   reshape,
   type Scalar,
   sum,
@@ -67,7 +68,7 @@ export const adapters = [
           loss_none: model.loss(inputs, labels, { reduction: 'none' }),
         }),
         loss: ({ loss_mean, loss_none }: { loss_mean: Scalar; loss_none: Tensor1D }) =>
-          weighted ? (sum(mul(loss_none, tensor(loss_none.arraySync().map((_, b) => b + 1)))) as Scalar) : loss_mean,
+          weighted ? (sum(mul(loss_none, range(1, loss_none.size + 1, 1, 'float32'))) as Scalar) : loss_mean,
       })
       using seen = capture(model, ['**.pattern', '**.out', '**.embeddings', PAST], () =>
         tidy(() => model.model.forward(inputs)),

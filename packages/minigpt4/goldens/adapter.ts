@@ -125,7 +125,7 @@ export const adapters = [
       freeze(model, (path) => !path.startsWith('llama_proj'))
       return model
     },
-    run: (golden, model) => {
+    run: async (golden, model) => {
       const { init_lr, min_lr, warmup_start_lr, warmup_steps, weight_decay, betas, max_epoch, iters_per_epoch } =
         golden.config.training
       const schedule = byStep(
@@ -150,14 +150,16 @@ export const adapters = [
       for (let step = 0; step < steps; step++) {
         const lr = schedule(step)
         rates.push(lr)
-        tidy(() => {
+        const loss = tidy(() => {
           const samples = samplesOf(golden, squeeze(narrow(images, 0, step, step + 1), [0]))
           const { value, grads } = valueAndGrads(model, () => model.loss(samples))
-          losses.push(value.dataSync()[0]!)
           optimizer.step(grads, lr)
+          return value
         })
+        losses.push((await loss.data())[0]!)
+        loss.dispose()
         for (const name of ['weight', 'bias'] as const)
-          trajectory[name]!.push(...model.llama_proj[name]!.value.dataSync())
+          trajectory[name]!.push(...(await model.llama_proj[name]!.value.data()))
       }
       golden.expect('losses', losses)
       golden.expect('lr', rates)
