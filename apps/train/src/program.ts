@@ -1,6 +1,8 @@
 import { Command } from 'commander'
+import { captionCommand } from './caption/command.ts'
 import { charCommand } from './char/command.ts'
 import { llamaCommand } from './llama/command.ts'
+import { translateCommand } from './translate/command.ts'
 import { vitCommand } from './vit/command.ts'
 
 /** The command line of `filature-train`; every subcommand is a file of its own and is added here. */
@@ -10,5 +12,7 @@ export function program(): Command {
     .addCommand(charCommand())
     .addCommand(llamaCommand())
     .addCommand(vitCommand())
+    .addCommand(captionCommand())
+    .addCommand(translateCommand())
     .showHelpAfterError()
 }

@@ -38,7 +38,9 @@ export function tokens13a(line: string): string[] {
 
 export function corpusBleu(hypotheses: readonly string[], references: readonly string[]): Bleu {
   if (hypotheses.length !== references.length) {
-    throw new RangeError(`corpusBleu: wanted as many references as hypotheses, got ${references.length} and ${hypotheses.length}.`)
+    throw new RangeError(
+      `corpusBleu: wanted as many references as hypotheses, got ${references.length} and ${hypotheses.length}.`,
+    )
   }
   const right = Array<number>(ORDER).fill(0)
   const total = Array<number>(ORDER).fill(0)
@@ -56,7 +58,11 @@ export function corpusBleu(hypotheses: readonly string[], references: readonly s
     }
   })
   const brevityPenalty =
-    hypothesisLength === 0 ? 0 : hypothesisLength < referenceLength ? Math.exp(1 - referenceLength / hypothesisLength) : 1
+    hypothesisLength === 0
+      ? 0
+      : hypothesisLength < referenceLength
+        ? Math.exp(1 - referenceLength / hypothesisLength)
+        : 1
   const precisions = smoothed(right, total)
   // A corpus too short for some n-gram, or without one right word, scores 0: no effective order.
   const possible = right[0]! > 0 && precisions.every((p) => p > 0)

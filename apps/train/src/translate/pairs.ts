@@ -40,7 +40,10 @@ export async function readPairs(
     if (line === '') continue
     const sides = line.split('\t')
     if (sides.length !== 2) {
-      throw new ConfigError('pairs-line', `${path}: wanted source, tab, target in line ${i + 1}, got ${sides.length} parts.`)
+      throw new ConfigError(
+        'pairs-line',
+        `${path}: wanted source, tab, target in line ${i + 1}, got ${sides.length} parts.`,
+      )
     }
     const [source, target] = (reverse ? sides.reverse() : sides) as [string, string]
     if (words(source) > maxWords || words(target) > maxWords || seen.has(source)) continue
@@ -59,14 +62,23 @@ const words = (text: string) => text.split(/\s+/).length
 export function splitPairs(pairs: readonly Pair[], { seed, test }: { seed: number; test: number }): SplitPairs {
   const held = 2 * test
   if (pairs.length <= held) {
-    throw new ConfigError('pairs-few', `translate: wanted more than ${held} pairs to hold out --test ${test} and as many to validate, got ${pairs.length}.`)
+    throw new ConfigError(
+      'pairs-few',
+      `translate: wanted more than ${held} pairs to hold out --test ${test} and as many to validate, got ${pairs.length}.`,
+    )
   }
   const order = new Rng(seed).fork('split').permutation(pairs.length)
   const at = (from: number, to: number) => Array.from(order.subarray(from, to), (i) => pairs[i]!)
   const out = at(0, held)
   const known = new Set(out.flatMap(({ source, target }) => [key(source), key(target)]))
-  const train = at(held, pairs.length).filter(({ source, target }) => !known.has(key(source)) && !known.has(key(target)))
+  const train = at(held, pairs.length).filter(
+    ({ source, target }) => !known.has(key(source)) && !known.has(key(target)),
+  )
   return { test: out.slice(0, test), validation: out.slice(test), train }
 }
 
-const key = (text: string) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, ' ').trim()
+const key = (text: string) =>
+  text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, ' ')
+    .trim()

@@ -1,0 +1,78 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { attentionKinds } from '@filature/recurrent'
+import { ConfigError } from '@filature/tensor'
+import { json, newRunFolder, shown } from '../run/folder.ts'
+import { say } from '../run/train.ts'
+import { BLEU_SIGNATURE } from './bleu.ts'
+import { type TranslateOptions, type TranslateResult, trainTranslate } from './train.ts'
+
+/** What is compared: a GRU with each attention, and the Transformer with each kind of positions. */
+const contenders: readonly Pick<TranslateOptions, 'model' | 'attention' | 'positions'>[] = [
+  ...attentionKinds.map((attention) => ({ model: 'gru' as const, attention })),
+  ...(['sinusoidal', 'learned'] as const).map((positions) => ({ model: 'transformer' as const, positions })),
+]
+
+export interface ComparedRow {
+  readonly name: string
+  readonly bleu: number
+  /** BLEU by the bands of source lengths. */
+  readonly byLength: readonly number[]
+  readonly loss: number
+  readonly parameters: number
+  readonly seconds: number
+}
+
+const nameOf = ({ model, attention, positions }: Partial<TranslateOptions>) => `${model} ${attention ?? positions}`
+
+/** `filature-train translate --compare`: the same pairs, seed and budget for all; one table. */
+export async function compareTranslators(options: TranslateOptions): Promise<ComparedRow[]> {
+  for (const key of ['resume', 'model', 'attention', 'positions', 'inputFeeding', 'heads', 'embedding'] as const) {
+    if (options[key] === undefined) continue
+    const name = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
+    throw new ConfigError('compare-option', `--compare: it goes through all models; leave --${name} out.`)
+  }
+  if (options.minutes === undefined && options.steps === undefined) options = { ...options, minutes: 3 }
+  const folder = await newRunFolder(options.out, 'translate-compare')
+  const rows: ComparedRow[] = []
+  let bands: readonly string[] = []
+  let baseline: readonly number[] = []
+  for (const contender of contenders) {
+    say(`\n== ${nameOf(contender)} ==`)
+    const out = join(folder, nameOf(contender).replace(' ', '-'))
+    const result = await trainTranslate({ ...options, ...contender, out })
+    if (!result.test) return rows // stopped by Ctrl-C
+    rows.push(rowOf(nameOf(contender), result))
+    bands = result.test.byLength.map(({ from, to }) => `${from}-${to}`)
+    baseline = [result.test.baseline.score, ...result.test.byLength.map((band) => band.baseline)]
+  }
+  const table = tableOf(rows, bands, baseline)
+  say(`\n${table}`)
+  await writeFile(join(folder, 'compare.json'), json({ signature: BLEU_SIGNATURE, bands, baseline, rows }))
+  await writeFile(join(folder, 'compare.txt'), `${table}\n`)
+  say(`\nSaved in ${shown(folder)}.`)
+  return rows
+}
+
+const rowOf = (name: string, { test, metrics, parameters, seconds }: TranslateResult): ComparedRow => ({
+  name,
+  bleu: test!.bleu.score,
+  byLength: test!.byLength.map(({ bleu }) => bleu),
+  loss: metrics?.loss ?? Number.NaN,
+  parameters,
+  seconds,
+})
+
+export function tableOf(rows: readonly ComparedRow[], bands: readonly string[], baseline: readonly number[]): string {
+  const line = (name: string, cells: readonly string[]) =>
+    name.padEnd(24) + cells.map((cell) => cell.padStart(9)).join('')
+  const number = (x: number) => x.toFixed(2)
+  return [
+    `BLEU (${BLEU_SIGNATURE}), over all and by words of the source`,
+    line('', ['all', ...bands, 'loss', 'params', 'minutes']),
+    ...rows.map(({ name, bleu, byLength, loss, parameters, seconds }) =>
+      line(name, [bleu, ...byLength].map(number).concat(loss.toFixed(3), `${parameters}`, (seconds / 60).toFixed(1))),
+    ),
+    line('word for word', baseline.map(number)),
+  ].join('\n')
+}
