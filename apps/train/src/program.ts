@@ -1,6 +1,8 @@
 import { Command } from 'commander'
+import { bertCommand } from './bert/command.ts'
 import { captionCommand } from './caption/command.ts'
 import { charCommand } from './char/command.ts'
+import { classifyCommand } from './classify/command.ts'
 import { llamaCommand } from './llama/command.ts'
 import { translateCommand } from './translate/command.ts'
 import { vitCommand } from './vit/command.ts'
@@ -10,6 +12,8 @@ export function program(): Command {
   return new Command('filature-train')
     .description('Train models of the Transformer family, from a character RNN upwards.')
     .addCommand(charCommand())
+    .addCommand(bertCommand())
+    .addCommand(classifyCommand())
     .addCommand(llamaCommand())
     .addCommand(vitCommand())
     .addCommand(captionCommand())
