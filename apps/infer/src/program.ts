@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { charCommand } from './char/command.ts'
+import { describeCommand } from './describe/command.ts'
 import { generateCommand } from './generate/command.ts'
 
 /** The command line of `filature-infer`; every subcommand is a file of its own and is added here. */
@@ -8,5 +9,6 @@ export function program(): Command {
     .description('Run trained models: generate text, describe images, look inside.')
     .addCommand(charCommand())
     .addCommand(generateCommand())
+    .addCommand(describeCommand())
     .showHelpAfterError()
 }
