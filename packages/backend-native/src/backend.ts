@@ -79,7 +79,8 @@ export class NativeBackend extends MathBackendCPU {
     return this.data.get(x.dataId).values as Float32Array
   }
   ints(x: TensorInfo): Int32Array {
-    return this.data.get(x.dataId).values as Int32Array
+    const values = this.data.get(x.dataId).values as Int32Array | Uint8Array
+    return values instanceof Uint8Array ? Int32Array.from(values) : values // tfjs casts bool by name alone
   }
   numbers(x: TensorInfo): Numbers {
     return this.data.get(x.dataId).values as Numbers

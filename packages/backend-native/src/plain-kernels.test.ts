@@ -363,3 +363,30 @@ function permutations(items: number[]): number[][] {
   if (items.length < 2) return [items]
   return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]))
 }
+
+it('reads whole numbers that were cast from bool', async () => {
+  await useBackend(native())
+  const mask = () =>
+    tf.cast(
+      tf.notEqual(
+        tf.tensor(
+          [
+            [3, 0, 5],
+            [0, 0, 7],
+          ],
+          [2, 3],
+          'int32',
+        ),
+        0,
+      ),
+      'int32',
+    )
+  const rows = () => tf.tensor([1, 0, 1], [3], 'int32')
+  expect([...tf.gather(mask(), rows()).dataSync()]).toEqual([0, 0, 1, 1, 0, 1, 0, 0, 1])
+  expect([...tf.gather(tf.tensor([5, 6]), tf.cast(tf.tensor([true, false], [2], 'bool'), 'int32')).dataSync()]).toEqual(
+    [6, 5],
+  )
+  expect([...tf.transpose(mask()).dataSync()]).toEqual([1, 0, 0, 0, 1, 1])
+  expect([...tf.concat([mask(), mask()], 1).dataSync()]).toEqual([1, 0, 1, 1, 0, 1, 0, 0, 1, 0, 0, 1])
+  expect([...tf.slice(mask(), [0, 1], [2, 2]).dataSync()]).toEqual([0, 1, 0, 1])
+})

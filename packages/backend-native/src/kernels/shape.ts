@@ -8,13 +8,17 @@ type Copy = { backend: NativeBackend; addon: NativeBackend['addon'] }
 /** Four bytes a number: what the compiled moves take. */
 const isWide = (x: TensorInfo) => x.dtype === 'float32' || x.dtype === 'int32'
 
+/** tfjs casts bool to int32 by name alone: the values may still be bytes. */
+const words = (values: ArrayLike<number>): Float32Array | Int32Array =>
+  values instanceof Uint8Array ? Int32Array.from(values) : (values as Float32Array | Int32Array)
+
 /** A result of the type of x, to be filled. */
 function like(backend: NativeBackend, x: TensorInfo, shape: number[]) {
   const n = sizeOf(shape)
   const values = x.dtype === 'int32' ? backend.memoryPool.ints(n) : backend.memoryPool.floats(n)
   return { info: backend.makeTensorInfo(shape, x.dtype, values), values }
 }
-const wide = (backend: NativeBackend, x: TensorInfo) => backend.numbers(x) as Float32Array | Int32Array
+const wide = (backend: NativeBackend, x: TensorInfo) => words(backend.numbers(x))
 
 /** The numbers of x from `offset` on, `steps` apart, in the order of `shape`. */
 function copyOf({ backend, addon }: Copy, x: TensorInfo, shape: number[], steps: number[], offset: number) {
