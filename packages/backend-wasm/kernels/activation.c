@@ -86,7 +86,7 @@ void EXPORT(activation_gradient)(Context *ctx, const float *x, const float *dy, 
 }
 
 // functions of one float, by the code that the host gives
-enum { F_ERF, F_EXP, F_TANH, F_SIGMOID };
+enum { F_ERF, F_EXP, F_TANH, F_SIGMOID, F_LOG, F_SQRT };
 
 static void unary_chunk(const void *args, int task, float *scratch) {
   MINE
@@ -101,7 +101,9 @@ static void unary_chunk(const void *args, int task, float *scratch) {
   if (s->kind == F_ERF) ALL(verf)
   else if (s->kind == F_EXP) ALL(vexp)
   else if (s->kind == F_TANH) ALL(vtanh)
-  else ALL(vsigmoid)
+  else if (s->kind == F_SIGMOID) ALL(vsigmoid)
+  else if (s->kind == F_LOG) ALL(vlog)
+  else ALL(wasm_f32x4_sqrt)
 }
 
 void EXPORT(unary)(Context *ctx, const float *x, float *y, int kind, int n) {

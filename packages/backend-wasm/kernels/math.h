@@ -74,5 +74,27 @@ INLINE vf vtanh(vf x) {
 /** 1 / (1 + exp(-x)) */
 INLINE vf vsigmoid(vf x) { return vdiv(vset(1.0f), vadd(vset(1.0f), vexp(wasm_f32x4_neg(x)))); }
 
+/** log(x); -infinity at 0, NaN below */
+INLINE vf vlog(vf x) {
+  vf tiny = wasm_f32x4_lt(x, vset(1.17549435e-38f));
+  vf scaled = vselect(tiny, vmul(x, vset(8388608.0f)), x);
+  // x = m 2^e with m in [sqrt(1/2), sqrt 2)
+  vf e = wasm_i32x4_shr(wasm_i32x4_sub(scaled, wasm_i32x4_splat(0x3f3504f3)), 23);
+  vf m = wasm_i32x4_sub(scaled, wasm_i32x4_shl(e, 23));
+  vf n = vadd(wasm_f32x4_convert_i32x4(e), wasm_v128_and(tiny, vset(-23.0f)));
+  // log m = 2 atanh(s) = 2 s (1 + s^2 / 3 + s^4 / 5 + ...)
+  vf s = vdiv(vsub(m, vset(1.0f)), vadd(m, vset(1.0f))), u = vmul(s, s);
+  vf p = vset(2.0f / 9);
+  p = vfma(p, u, vset(2.0f / 7));
+  p = vfma(p, u, vset(2.0f / 5));
+  p = vfma(p, u, vset(2.0f / 3));
+  vf y = vadd(vfma(n, vset(-2.12194440e-4f), vmul(vmul(s, u), p)), vadd(s, s));
+  y = vfma(n, vset(0.693359375f), y);
+  y = vselect(wasm_f32x4_eq(x, vset(0)), vset(-__builtin_inff()), y);
+  y = vselect(wasm_f32x4_eq(x, vset(__builtin_inff())), x, y);
+  // below 0 and NaN
+  return vselect(wasm_f32x4_ge(x, vset(0)), y, vset(__builtin_nanf("")));
+}
+
 /** Natural logarithm of one positive float (of a sum of exponentials, say). */
 float log_of(float x);

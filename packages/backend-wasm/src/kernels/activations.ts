@@ -7,7 +7,7 @@ export const ACTIVATIONS = ['none', 'relu', 'gelu', 'gelu_tanh', 'silu', 'tanh',
 type Kind = { kind: (typeof ACTIVATIONS)[number] }
 
 /** In the order of the codes in kernels/activation.c. */
-const UNARY = ['Erf', 'Exp', 'Tanh', 'Sigmoid']
+const UNARY = ['Erf', 'Exp', 'Tanh', 'Sigmoid', 'Log', 'Sqrt']
 
 function unary(code: number) {
   return (engine: WasmEngine, { x }: Inputs): TensorInfo => {

@@ -83,6 +83,46 @@ function slice(engine: WasmEngine, { x }: Inputs, attrs: SliceAttrs): TensorInfo
   return out
 }
 
+function unpack(engine: WasmEngine, { value }: Inputs, attrs: { axis: number }): TensorInfo[] {
+  const { shape, dtype } = value!
+  const axis = util.parseAxisParam(attrs.axis, shape)[0]!
+  const rows = sizeOf(shape.slice(0, axis))
+  const inner = sizeOf(shape.slice(axis + 1))
+  return Array.from({ length: shape[axis]! }, (_, i) => {
+    const out = engine.empty([...shape.slice(0, axis), ...shape.slice(axis + 1)], dtype)
+    copyRows(engine, [value!, i * inner, shape[axis]! * inner], [out, 0, inner], rows, inner)
+    return out
+  })
+}
+
+function tile(engine: WasmEngine, { x }: Inputs, { reps }: { reps: number[] }): TensorInfo {
+  let now = engine.view(x!, x!.shape)
+  for (let axis = reps.length - 1; axis >= 0; axis--) {
+    const times = reps[axis]!
+    if (times === 1) continue
+    const next = engine.empty(now.shape.with(axis, now.shape[axis]! * times), x!.dtype)
+    const rows = sizeOf(now.shape.slice(0, axis))
+    const n = sizeOf(now.shape.slice(axis))
+    for (let i = 0; i < times; i++) copyRows(engine, [now, 0, n], [next, i * n, n * times], rows, n)
+    engine.disposeData(now.dataId)
+    now = next
+  }
+  return now
+}
+
+function reverse(engine: WasmEngine, { x }: Inputs, { dims }: { dims: number | number[] }): TensorInfo {
+  const { run, context } = engine.kernels
+  let now = engine.view(x!, x!.shape)
+  for (const axis of util.parseAxisParam(dims, x!.shape)) {
+    const next = engine.empty(x!.shape, x!.dtype)
+    const [outer, inner] = [sizeOf(x!.shape.slice(0, axis)), sizeOf(x!.shape.slice(axis + 1))]
+    run.reverse!(context, engine.at(now), engine.at(next), outer, x!.shape[axis]!, inner)
+    engine.disposeData(now.dataId)
+    now = next
+  }
+  return now
+}
+
 /** A second handle on the same data: tfjs' own copies it. */
 function identity(engine: WasmEngine, { x }: Inputs): TensorInfo {
   return engine.view(x!, x!.shape)
@@ -93,4 +133,7 @@ export const moves: KernelConfig[] = [
   kernel('Concat', concat),
   kernel('Slice', slice),
   kernel('Identity', identity),
+  kernel('Unpack', unpack),
+  kernel('Tile', tile),
+  kernel('Reverse', reverse),
 ]

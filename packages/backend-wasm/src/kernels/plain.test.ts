@@ -109,6 +109,9 @@ describe('moves', () => {
   ]) {
     same(`transpose ${perm}`, (x) => tf.transpose(x, perm), [[37, 9, 5, 4, 3, 2].slice(0, perm.length)])
   }
+  same('unstack', (x) => [...tf.unstack(x!, 1), ...tf.unstack(x!, 2), ...tf.unstack(x!, 0)], [[3, 4, 5]])
+  same('tile', (x) => [tf.tile(x!, [2, 1, 3]), tf.tile(x!, [1, 1, 1]), tf.tile(x!, [1, 4, 1])], [[3, 4, 5]])
+  same('reverse', (x) => [tf.reverse(x!, 0), tf.reverse(x!, [1, 2]), tf.reverse(x!, 2)], [[3, 4, 35]])
   same('a large transpose', (x) => tf.transpose(x, [0, 2, 1]), [[3, 130, 70]])
 
   test('moves of int32', async () => {
@@ -135,6 +138,81 @@ describe('moves', () => {
     x.dispose()
     expect(Array.from(y.dataSync())).toEqual([1, 2, 3])
     y.dispose()
+  })
+})
+
+describe('elementwise', () => {
+  for (const [a, b] of [
+    [[33], [33]],
+    [
+      [4, 1, 6],
+      [5, 1],
+    ],
+    [[3, 4, 5], [5]],
+    [
+      [2, 1, 3, 1],
+      [1, 4, 1, 5],
+    ],
+    [[1], [1]],
+    [[70, 900], []],
+  ] as const) {
+    same(
+      `maximum and minimum of [${a}] and [${b}]`,
+      (x, y) => [tf.maximum(x!, y!), tf.minimum(x!, y!)],
+      [[...a], [...b]],
+      { gradient: String(a) === String(b) },
+    )
+  }
+  const chosen = (shape: number[]) => tf.greater(toTensor(random(shape, 9)), 0)
+  same('where', (x, y) => tf.where(chosen([5, 7]), x!, y!), [
+    [5, 7],
+    [5, 7],
+  ])
+  same('where, one condition for a row', (x, y) => tf.where(chosen([5, 1]), x!, y!), [
+    [5, 7],
+    [5, 7],
+  ])
+  same(
+    'gather along every axis',
+    (x) => {
+      const ids = tf.tensor2d([1, 0, 2, 2], [2, 2], 'int32')
+      return [0, 1, 2].map((axis) => tf.gather(x!, ids, axis))
+    },
+    [[3, 4, 19]],
+  )
+  same('gather with batch axes', (x) => tf.gather(x!, tf.tensor2d([1, 0, 2, 2], [2, 2], 'int32'), 1, 1), [[2, 4, 3]], {
+    gradient: false,
+  })
+  test('gather refuses an index outside, and keeps nothing', async () => {
+    await tf.setBackend('wasm')
+    const before = tf.engine().backend.numDataIds()
+    tf.tidy(() => {
+      for (const id of [-1, 4]) {
+        expect(() => tf.gather(tf.ones([4, 3]), tf.tensor1d([0, id], 'int32'))).toThrow(
+          `index ${id} at 1 is outside 0..3`,
+        )
+      }
+    })
+    expect(tf.engine().backend.numDataIds()).toBe(before)
+  })
+  test('log and sqrt over their range', async () => {
+    await tf.setBackend('wasm')
+    const values = [0, 1e-45, 1e-39, 1e-20, 0.5, 0.9999, 1, 1.0001, 2, 10, 1e10, 3e38]
+    const x = tf.tensor1d(values)
+    const rounded = x.dataSync()
+    const [log, root] = [tf.log(x), tf.sqrt(x)].map((t) => t.dataSync())
+    values.forEach((_, i) => {
+      const wanted = Math.log(rounded[i]!)
+      if (wanted === Number.NEGATIVE_INFINITY) expect(log![i]).toBe(wanted)
+      else expect(Math.abs(log![i]! - wanted)).toBeLessThanOrEqual(1.5e-7 * Math.abs(wanted) + 1e-11)
+      expect(root![i]).toBe(Math.fround(Math.sqrt(rounded[i]!)))
+    })
+    expect(Array.from(tf.log(tf.tensor1d([-1, Number.NaN, Number.POSITIVE_INFINITY])).dataSync())).toEqual([
+      Number.NaN,
+      Number.NaN,
+      Number.POSITIVE_INFINITY,
+    ])
+    tf.disposeVariables()
   })
 })
 

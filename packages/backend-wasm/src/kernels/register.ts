@@ -3,6 +3,7 @@ import { activations } from './activations.ts'
 import { attentions } from './attention.ts'
 import { borrowed } from './borrowed.ts'
 import { convolutions } from './convolutions.ts'
+import { elementwise } from './elementwise.ts'
 import { lookups } from './lookups.ts'
 import { moves } from './moves.ts'
 import { norms } from './norms.ts'
@@ -14,8 +15,11 @@ import { reductions } from './reductions.ts'
 import { transposes } from './transpose.ts'
 
 /** Kernels for float32 whose other types stay with the engine; Transpose moves any four bytes. */
-const FLOAT_ONLY = new Set(['Sum', 'Mean', 'Softmax', 'Exp', 'Tanh', 'Sigmoid', 'Erf', 'UnsortedSegmentSum'])
-const FOUR_BYTES = new Set(['Transpose', 'SplitV', 'Concat', 'Slice'])
+const FLOAT_ONLY = new Set([
+  ...['Sum', 'Mean', 'Softmax', 'UnsortedSegmentSum', 'Maximum', 'Minimum'],
+  ...['Exp', 'Tanh', 'Sigmoid', 'Erf', 'Log', 'Sqrt'],
+])
+const FOUR_BYTES = new Set(['Transpose', 'SplitV', 'Concat', 'Slice', 'Unpack', 'Tile', 'Reverse'])
 const NOT_STRINGS = new Set(['Identity'])
 
 const KERNELS: KernelConfig[] = [
@@ -40,7 +44,7 @@ let registered = false
 export function registerKernels(): void {
   if (registered) return
   registered = true
-  for (const config of KERNELS) replace(config)
+  for (const config of [...KERNELS, ...elementwise()]) replace(config)
 }
 
 function replace(config: KernelConfig): void {
