@@ -98,7 +98,7 @@ export function check({ op, inputs, attrs = {}, outputs, hidden = [], define, wr
   expect({ tensors: tf.memory().numTensors, data: engine.backend.numDataIds() }).toEqual(before)
 }
 
-const EVERY_ELEMENT = 64
+const EVERY_ELEMENT = 24
 const STEP = 1e-5
 
 /** What the kernel says and what finite differences say: of each element, or along a few random directions. */
