@@ -35,6 +35,8 @@ constexpr int64_t kDepth = 384;       // k of a block: a panel of B, kDepth x NR
 constexpr int64_t kWidth = 3072;      // n of a block: packed B stays in the shared cache
 constexpr int64_t kRowPanels = 8;     // panels of A in a task: they stay in the second cache
 
+constexpr int64_t kCold = 1 << 20;    // floats of a C that the caches do not hold: its tiles are fetched ahead
+
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
 // One row of finished C: the activation, and the copy from before it.
@@ -51,6 +53,9 @@ void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t K, const float*
   float* out = (g.z ? g.z : g.c) + i * g.ldc + j;
   const float* bias = last && g.bias ? g.bias + j : nullptr;
   if (columns == NR) {
+    if (g.M * g.N > kCold)
+      for (int r = 0; r < rows; r++)
+        for (int c = 0; c < NR; c += 16) __builtin_prefetch(out + r * g.ldc + c, 1);
     kMicro.packed[rows][NV](K, a, 1, MR, b, NR, out, g.ldc, add, bias);
   } else {
     alignas(64) float edge[MR * NR];
@@ -76,13 +81,14 @@ void packed(const Gemm& g) {
       const int64_t K = g.K - k0 < depth ? g.K - k0 : depth;
       const bool add = g.accumulate || k0 > 0, last = k0 + K == g.K;
       float* pb = scratch(kPackB, panels * NR * K + W);
-      const auto pack_b = [&](int64_t p) {
-        const int64_t j = j0 + p * NR;
-        const int count = g.N - j < NR ? g.N - j : NR;
-        pack_panel<NR>(pb + p * NR * K, g.b + j * g.b_col + k0 * g.b_row, g.b_col, g.b_row, count, K);
+      const int64_t bundle = 4, bundles = blocks(panels, bundle);  // panels of B packed together
+      const auto pack_b = [&](int64_t t) {
+        const int64_t p = t * bundle, j = j0 + p * NR, end = j + bundle * NR;
+        const int64_t count = (end < j0 + width ? end : j0 + width) - j;
+        pack_panels<NR>(pb + p * NR * K, NR * K, g.b + j * g.b_col + k0 * g.b_row, g.b_col, g.b_row, count, NR, K);
       };
-      if (threaded && panels * NR * K > 1 << 14) parallel_for(panels, pack_b);
-      else for (int64_t p = 0; p < panels; p++) pack_b(p);
+      if (threaded && bundles > 1) parallel_for(bundles, pack_b);
+      else for (int64_t t = 0; t < bundles; t++) pack_b(t);
 
       // Tasks: groups of row panels; where these are few, the columns are divided too.
       int64_t group = kRowPanels, slices = 1;
@@ -99,10 +105,8 @@ void packed(const Gemm& g) {
         const int64_t p1 = p0 + slice < panels ? p0 + slice : panels;
         const int64_t stride = MR * K + W;
         float* pa = scratch(kPackA, (end - first) * stride);
-        for (int64_t r = first; r < end; r++) {
-          const int64_t i = r * height;
-          pack_panel<MR>(pa + (r - first) * stride, g.a + i * g.a_row + k0 * g.a_col, g.a_row, g.a_col, rows_at(i), K);
-        }
+        const int64_t i0 = first * height, rows = end * height < g.M ? (end - first) * height : g.M - i0;
+        pack_panels<MR>(pa, stride, g.a + i0 * g.a_row + k0 * g.a_col, g.a_row, g.a_col, rows, height, K);
         for (int64_t p = p0; p < p1; p++)
           for (int64_t r = first; r < end; r++)
             tile(g, r * height, j0 + p * NR, rows_at(r * height), K, pa + (r - first) * stride, pb + p * NR * K, add, last);

@@ -33,18 +33,6 @@ FILATURE_INLINE void transpose(vf v[W]) {
 // are zero. The panel needs W floats of room behind it.
 template <int P>
 inline void pack_panel(float* panel, const float* x, int64_t minor, int64_t major, int count, int64_t K) {
-  if (minor == 1) {
-    if (count == P) {
-      for (int64_t k = 0; k < K; k++) std::memcpy(panel + k * P, x + k * major, P * sizeof(float));
-    } else {
-      for (int64_t k = 0; k < K; k++) {
-        float* to = panel + k * P;
-        for (int i = 0; i < count; i++) to[i] = x[k * major + i];
-        for (int i = count; i < P; i++) to[i] = 0;
-      }
-    }
-    return;
-  }
   int64_t k = 0;
   if (major == 1) {
     for (; k + W <= K; k += W) {
@@ -59,9 +47,39 @@ inline void pack_panel(float* panel, const float* x, int64_t minor, int64_t majo
       }
     }
   }
+  if (minor == 1 && count == P) {
+    for (; k < K; k++) std::memcpy(panel + k * P, x + k * major, P * sizeof(float));
+  }
   for (; k < K; k++) {
     for (int i = 0; i < count; i++) panel[k * P + i] = x[i * minor + k * major];
     for (int i = count; i < P; i++) panel[k * P + i] = 0;
+  }
+}
+
+// Several panels of `height` <= P rows each, `stride` floats apart. Where the rows lie side by side in x they are packed
+// together, row of x by row of x: each is then read once and in order.
+template <int P>
+inline void pack_panels(float* to, int64_t stride, const float* x, int64_t minor, int64_t major, int64_t count, int64_t height,
+                        int64_t K) {
+  const int64_t panels = (count + height - 1) / height;
+  if (minor != 1 || major == 1 || panels == 1) {
+    for (int64_t p = 0; p < panels; p++) {
+      const int64_t i = p * height;
+      pack_panel<P>(to + p * stride, x + i * minor, minor, major, count - i < height ? count - i : height, K);
+    }
+    return;
+  }
+  for (int64_t k = 0; k < K; k++) {
+    const float* from = x + k * major;
+    float* row = to + k * P;
+    int64_t i = 0;
+    // what is copied beyond the height belongs to the next panel and is never used
+    for (; i + P <= count; i += height, row += stride) std::memcpy(row, from + i, P * sizeof(float));
+    for (; i < count; i += height, row += stride) {
+      const int64_t n = count - i < height ? count - i : height;
+      for (int64_t j = 0; j < n; j++) row[j] = from[i + j];
+      for (int64_t j = n; j < P; j++) row[j] = 0;
+    }
   }
 }
 
