@@ -1,0 +1,142 @@
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Rng } from '@filature/tensor'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { classify } from '../classify/command.ts'
+import { balanced } from '../classify/passages.ts'
+import { KINDS, kindOf, readBrown, splitSamples } from './brown.ts'
+import { SentencePairs } from './pairs.ts'
+import { trainBert } from './train.ts'
+import { CLS, joinPair, MASK, SEP } from './words.ts'
+
+let root: string
+const genres = Object.values(KINDS).map(([genre]) => genre!)
+
+/** A corpus of the real one's format: forty samples of invented sentences, words by genre. */
+async function writeCorpus(folder: string): Promise<void> {
+  await mkdir(folder)
+  const lines: string[] = []
+  for (let n = 0; n < 40; n++) {
+    const genre = genres[n % genres.length]!
+    const rng = new Rng(n)
+    const sentence = () =>
+      `\t${Array.from({ length: 8 }, () => `${genre.slice(0, 3)}${rng.integer(9)}/nn`).join(' ')} ./.\n`
+    await writeFile(join(folder, `s${n}`), Array.from({ length: 12 }, sentence).join('\n\n'))
+    lines.push(`s${n} ${genre}`)
+  }
+  await writeFile(join(folder, 'cats.txt'), lines.join('\n'))
+}
+
+beforeAll(async () => {
+  vi.spyOn(console, 'log').mockImplementation(() => {})
+  root = await mkdtemp(join(tmpdir(), 'bert-'))
+  await writeCorpus(join(root, 'corpus'))
+})
+afterAll(() => rm(root, { recursive: true, force: true }))
+
+const tiny = () => ({
+  backend: 'wasm,cpu',
+  threads: 1,
+  data: join(root, 'corpus'),
+  vocab: 300,
+  width: 16,
+  layers: 1,
+  heads: 2,
+  memory: 24,
+  batch: 4,
+  length: 24,
+  evaluateEvery: 2,
+  saveEvery: 2,
+})
+
+describe('the corpus', () => {
+  it('is read as it was printed, by genre', async () => {
+    const samples = await readBrown(join(root, 'corpus'))
+    expect(samples).toHaveLength(40)
+    expect(samples[0]!.sentences[0]).toMatch(/^(new\d ){7}new\d\.$/)
+    expect(kindOf('romance')).toBe(3)
+    expect(() => kindOf('haiku')).toThrow(/belongs to no kind/)
+    expect(splitSamples(samples).heldOut).toHaveLength(4)
+  })
+})
+
+describe('pairs', () => {
+  it('are cut from the longer end', () => {
+    expect(joinPair([10, 11, 12, 13], [20, 21], 8)).toEqual({
+      ids: [CLS, 10, 11, 12, SEP, 20, 21, SEP],
+      types: [0, 0, 0, 0, 0, 1, 1, 1],
+    })
+  })
+
+  it('mask about 15 % of the words, mostly by [MASK], and follow each other every second time', () => {
+    const documents = Array.from({ length: 20 }, (_, d) =>
+      Array.from({ length: 30 }, (_, s) => Array.from({ length: 6 }, (_, i) => 10 + d + s + i)),
+    )
+    const source = () => new SentencePairs(documents, { batchSize: 50, length: 40, vocab: 100, rng: new Rng(1) })
+    const data = source()
+    const counts = { words: 0, predicted: 0, masked: 0, follows: 0, rows: 0 }
+    for (let n = 0; n < 10; n++) {
+      const { ids, labels, mask, next } = data.next()
+      labels.forEach((label, i) => {
+        if (mask[i] && ids[i]! !== CLS && ids[i]! !== SEP) counts.words++
+        if (label === -100) return
+        counts.predicted++
+        if (ids[i] === MASK) counts.masked++
+      })
+      for (const label of next) counts.follows += label === 0 ? 1 : 0
+      counts.rows += next.length
+    }
+    expect(counts.predicted / counts.words).toBeCloseTo(0.15, 1)
+    expect(counts.masked / counts.predicted).toBeCloseTo(0.8, 1)
+    // the ends of documents have nothing behind them
+    expect(counts.follows / counts.rows).toBeGreaterThan(0.4)
+    expect(counts.follows / counts.rows).toBeLessThan(0.55)
+    const again = source()
+    again.seek(data.position)
+    expect(again.next()).toEqual(data.next())
+  })
+})
+
+describe('filature-train bert and classify', () => {
+  it('pretrains, goes on from its checkpoint, and fine-tunes what it left', async () => {
+    const whole = await trainBert({ ...tiny(), out: join(root, 'whole'), steps: 6, seed: 3 })
+    expect(whole.reason).toBe('finished')
+    expect(whole.metrics!.words).toBeGreaterThanOrEqual(0)
+    expect(existsSync(join(whole.pretrained!, 'tokenizer.json'))).toBe(true)
+    const longer = await trainBert({ backend: 'wasm,cpu', threads: 1, resume: whole.folder, steps: 8 })
+    expect(longer.step).toBe(8)
+    await expect(trainBert({ ...tiny(), resume: whole.folder })).rejects.toThrow(/goes on as it began/)
+
+    const rows = await classify({
+      backend: 'wasm,cpu',
+      threads: 1,
+      from: whole.pretrained!,
+      data: join(root, 'corpus'),
+      labels: [8, 40],
+      steps: 30,
+      batch: 8,
+      lr: 5e-3,
+      test: 12,
+      seed: 1,
+    })
+    expect(rows.map((row) => row.labels)).toEqual([8, 40])
+    // words differ by kind: even the smallest model tells them apart
+    expect(Math.max(rows[1]!.pretrained, rows[1]!.scratch)).toBeGreaterThan(0.6)
+    expect(JSON.parse(await readFile(join(whole.pretrained!, 'classify.json'), 'utf8')).rows).toEqual(rows)
+  })
+
+  it('says what is missing', async () => {
+    await expect(trainBert({ ...tiny(), data: root })).rejects.toThrow(/cats.txt is missing.*fetch-brown/)
+    await expect(
+      classify({ backend: 'cpu', from: root, labels: [8], steps: 1, batch: 1, lr: 1, test: 4, seed: 1 }),
+    ).rejects.toThrow(/config.json cannot be read/)
+  })
+
+  it('chooses as many passages of each kind', () => {
+    const passages = Array.from({ length: 100 }, (_, i) => ({ ids: [i], kind: i % 4 === 0 ? 1 : 3 }))
+    const chosen = balanced(passages, 20, new Rng(0))
+    expect(chosen.filter(({ kind }) => kind === 1)).toHaveLength(5)
+  })
+})
