@@ -72,7 +72,7 @@ it('fails for a wrong number, and lists a case without adapter and a file that n
   expect(out).toMatch(/^doubling_right +cpu +0\.00 +pass +outputs\.y/m)
   expect(out).toMatch(/^doubling_wrong +cpu +1\.00e\+5 +FAIL +outputs\.y/m)
   expect(out).toContain('no adapter: unheard_of')
-  expect(out).toContain('no case uses the file stray.bin')
+  expect(out).toContain('note: no case uses the file stray.bin')
 })
 
 it('refuses what it does not know', async () => {

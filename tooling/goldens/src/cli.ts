@@ -91,18 +91,18 @@ async function main(): Promise<number> {
     })
   }
 
-  const files = unclaimedFiles(directory, results)
-  if (!options.case) for (const file of files) problems.add(`no case uses the file ${file}`)
+  const unused = options.case ? [] : unclaimedFiles(directory, results)
   if (!results.length && !withoutAdapter.size) problems.add('no backend could run')
   const failed = results.filter((result) => !result.pass)
   const pass = !failed.length && !withoutAdapter.size && !problems.size
   if (options.json) {
-    const report = { pass, results, withoutAdapter: [...withoutAdapter], unavailable, problems: [...problems] }
+    const report = { pass, results, withoutAdapter: [...withoutAdapter], unavailable, problems: [...problems], unused }
     console.log(JSON.stringify(report, null, 1))
   } else {
     for (const { backend, reason } of unavailable) say(`skipped ${backend}: ${reason}`)
     for (const name of withoutAdapter) say(`no adapter: ${name}`)
     for (const problem of problems) say(`problem: ${problem}`)
+    for (const file of unused) say(`note: no case uses the file ${file}`)
     say(
       `${results.length - failed.length} of ${results.length} rows pass, ${withoutAdapter.size} cases without adapter`,
     )
