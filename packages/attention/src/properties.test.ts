@@ -1,6 +1,7 @@
 import {
   attend,
   attentionPattern,
+  capture,
   gather,
   init,
   mul,
@@ -23,6 +24,7 @@ import { expectClose, expectNoLeak, forEachBackend, randomTensor } from '@filatu
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { blockSparseAttention, localBlocks, randomBlocks, stridedBlocks, unionOfBlocks } from './block-sparse.ts'
+import { LongformerSelfAttention } from './longformer.ts'
 import { causalBias, maskBias, paddingBias } from './masks.ts'
 import { MultiheadAttention } from './multihead.ts'
 import { scaledDotProduct } from './scaled-dot-product.ts'
@@ -75,6 +77,20 @@ await forEachBackend(() => {
       ),
       { numRuns: 25, seed: 4 },
     )
+  })
+
+  it('Longformer gives the same, whether its pattern is looked at or not', async () => {
+    const config = { hidden_size: 8, num_attention_heads: 2, attention_window: 4 }
+    const model = init(new LongformerSelfAttention(config), new Rng(1))
+    const x = randomTensor('x', [2, 40, 8]) as Tensor3D
+    const keep = keepOf([0, 1].map((b) => Array.from({ length: 40 }, (_, t) => b === 0 || t < 30)))
+    for (const global of [undefined, [[0, 7], [3]], [[], []]]) {
+      const plain = model.forward(x, { keep, global })
+      using seen = capture(model, 'pattern', () => model.forward(x, { keep, global }))
+      expect(seen.activations.get('pattern')!.shape).toEqual([2, 2, 40, 40])
+      await expectClose(plain, seen.output)
+    }
+    model[Symbol.dispose]()
   })
 
   it('blocks that see all equal full attention, and any pattern equals its mask', async () => {
@@ -172,6 +188,28 @@ await forEachBackend(() => {
     attention[Symbol.dispose]()
   })
 }, ['cpu', 'wasm', 'native'])
+
+// tfjs' cpu engine takes a gradient of gathered rows in quadratic time: forward alone there
+await forEachBackend(
+  (backend) => {
+    it('a sequence of 65,536 tokens fits: whole scores would take 17 GB', () => {
+      tidy(() => {
+        const q = randomTensor('long', [1, 65536, 1, 4]) as Tensor4D
+        const near = () => slidingWindowAttention(q, q, q, { window: 4, global: { positions: [[0, 999]] } })
+        const count = Math.ceil(65536 / 16)
+        const blocks = () => blockSparseAttention(q, q, q, { size: 16, blocks: localBlocks(count, 1) })
+        for (const attend of [near, blocks]) {
+          if (backend === 'cpu') expect(attend().shape).toEqual([1, 65536, 1, 4])
+          else {
+            const [gradient] = valueAndGradsOf(() => sum<Scalar>(square(attend())), [q]).grads
+            expect(gradient!.shape).toEqual([1, 65536, 1, 4])
+          }
+        }
+      })
+    })
+  },
+  ['cpu', 'wasm', 'native'],
+)
 
 it('names its state as torch does', () => {
   const keys = (attention: MultiheadAttention) => [...stateOf(attention).keys()]

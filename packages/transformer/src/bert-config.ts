@@ -20,6 +20,8 @@ export interface BertConfig {
   /** Dropout before a classifier; hidden_dropout_prob by default. */
   classifier_dropout?: number | null
   tie_word_embeddings?: boolean
+  /** Compute each layer again on the way back instead of keeping its activations. */
+  gradient_checkpointing?: boolean
   /** Heads that are gone, by layer. */
   pruned_heads?: Readonly<Record<number, readonly number[]>>
   /** Number of classes of the fine-tuning heads. */
@@ -48,6 +50,7 @@ export function completeBert(config: BertConfig): BertOptions {
     initializer_range: 0.02,
     position_embedding_type: 'absolute' as const,
     tie_word_embeddings: true,
+    gradient_checkpointing: false,
     pruned_heads: {},
     num_labels: id2label ? Object.keys(id2label).length : 2,
     ...given,
@@ -75,12 +78,12 @@ export function bertConfig(json: Record<string, unknown>): BertConfig {
         'vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size',
         'max_position_embeddings', 'type_vocab_size', 'hidden_act', 'hidden_dropout_prob',
         'attention_probs_dropout_prob', 'layer_norm_eps', 'initializer_range', 'pad_token_id',
-        'position_embedding_type', 'classifier_dropout', 'tie_word_embeddings', 'pruned_heads', 'num_labels', 'id2label',
+        'position_embedding_type', 'classifier_dropout', 'tie_word_embeddings', 'pruned_heads', 'gradient_checkpointing', 'num_labels', 'id2label',
       ],
       // biome-ignore format: a list
       neutral: [
         'chunk_size_feed_forward', 'directionality', 'pooler_fc_size', 'pooler_num_attention_heads',
-        'pooler_num_fc_layers', 'pooler_size_per_head', 'pooler_type', 'max_length', 'gradient_checkpointing',
+        'pooler_num_fc_layers', 'pooler_size_per_head', 'pooler_type', 'max_length',
       ],
       off: {
         is_decoder: [false],

@@ -1,10 +1,16 @@
 import {
+  activationGrads,
+  add,
   init,
+  mul,
   narrow,
+  observe,
   parameterCount,
   Rng,
   type Scalar,
+  square,
   stateOf,
+  sum,
   type Tensor1D,
   type Tensor2D,
   tensor,
@@ -12,7 +18,7 @@ import {
   training,
   valueAndGrads,
 } from '@filature/tensor'
-import { expectClose, expectNoLeak, forEachBackend, randomIds } from '@filature/testing'
+import { expectClose, expectNoLeak, forEachBackend, randomIds, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
 import { BertModel } from './bert.ts'
 import { type BertConfig, bertConfig, bertPresets } from './bert-config.ts'
@@ -84,6 +90,55 @@ await forEachBackend(() => {
     const shapes = (m: BertModel) => [...stateOf(m)].map(([path, leaf]) => [path, leaf.shape])
     expect(shapes(again)).toEqual(shapes(model))
     model[Symbol.dispose]()
+  })
+
+  it('recomputed layers give the gradients of kept ones, dropout and masks included', async () => {
+    const mask = tensor(
+      [
+        [1, 0.5, 1],
+        [0, 1, 2],
+      ],
+      [2, 3],
+    ) as Tensor2D
+    const attentionMask = tensor(
+      [
+        [1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 0, 0],
+      ],
+      [2, 6],
+      'int32',
+    ) as Tensor2D
+    const gradsOf = (gradient_checkpointing: boolean) => {
+      const model = init(new BertModel({ ...config, gradient_checkpointing }), new Rng(1))
+      const loss = () => sum<Scalar>(square(model.forward({ ids: ids(), headMask: mask, attentionMask })))
+      const { grads } = training(model, new Rng(2), () => valueAndGrads(model, loss))
+      model[Symbol.dispose]()
+      return grads
+    }
+    const [kept, recomputed] = [gradsOf(false), gradsOf(true)]
+    expect([...recomputed.keys()]).toEqual([...kept.keys()])
+    for (const [path, gradient] of kept) await expectClose(recomputed.get(path)!, gradient, {}, path)
+  })
+
+  it('gives the gradient by a pattern, also where layers are recomputed', async () => {
+    for (const gradient_checkpointing of [false, true]) {
+      const model = init(new BertModel({ ...config, gradient_checkpointing, initializer_range: 0.5 }), new Rng(1))
+      const site = 'encoder.layer.0.attention.self.pattern'
+      const weights = randomTensor('weights', [2, 6, 12])
+      const loss = () => sum<Scalar>(mul(model.forward({ ids: ids() }), weights))
+      const { activations, grads } = activationGrads(model, site, loss)
+      const [pattern, gradient] = [activations.get(site)!, grads.get(site)!]
+      expect(gradient.shape).toEqual([2, 3, 6, 6])
+      const length = sum(square(gradient)).dataSync()[0]!
+      const h = 5e-3 / Math.sqrt(length)
+      // along the gradient the loss grows by |gradient|^2 h
+      const edited = (sign: number) =>
+        observe(model, { [site]: (p) => add(p, mul(gradient, sign * h)) }, loss).dataSync()[0]!
+      const slope = (edited(1) - edited(-1)) / (2 * h)
+      expect(slope / length).toBeCloseTo(1, 1)
+      await expectClose(sum(pattern, -1), sum(pattern, -1).mul(0).add(1))
+      model[Symbol.dispose]()
+    }
   })
 
   it('every head trains without a leak, dropout on', async () => {

@@ -14,6 +14,7 @@ import {
   add,
   Buffer,
   ConfigError,
+  checkpointed,
   Dropout,
   Embedding,
   gather,
@@ -261,17 +262,21 @@ export class BertLayer extends Module {
 
 export class BertEncoder extends Module {
   readonly layer: BertLayer[]
+  readonly #recompute: boolean
 
   constructor(options: BertOptions) {
     super()
     this.layer = Array.from({ length: options.num_hidden_layers }, (_, i) => new BertLayer(options, i))
+    this.#recompute = options.gradient_checkpointing
   }
 
   forward(x: Tensor3D, bias: Tensor4D | undefined, headMask: Tensor2D | undefined): Tensor3D {
-    return this.layer.reduce(
-      (y, layer, i) => tidy(() => layer.forward(y, { bias, headMask: headMask && narrow(headMask, 0, i, i + 1) })),
-      x,
-    )
+    this.layer.forEach((layer, i) => {
+      const inputs = { x, bias, headMask: headMask && narrow(headMask, 0, i, i + 1) }
+      const run = ({ x, ...shared }: typeof inputs) => layer.forward(x, shared)
+      x = tidy(() => (this.#recompute ? checkpointed(layer, inputs, run) : run(inputs)))
+    })
+    return x
   }
 }
 

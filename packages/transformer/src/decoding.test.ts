@@ -168,6 +168,20 @@ await forEachBackend(() => {
     model[Symbol.dispose]()
   })
 
+  it('recomputed blocks give the gradients of kept ones, and decode through a cache', async () => {
+    const gradsOf = (gradient_checkpointing: boolean) => {
+      const model = init(new GPT2LMHeadModel({ ...gpt2, gradient_checkpointing }), new Rng(1))
+      const { grads } = training(model, new Rng(2), () => valueAndGrads(model, () => model.loss({ ids: ids() })))
+      return { model, grads }
+    }
+    const [kept, recomputed] = [gradsOf(false), gradsOf(true)]
+    for (const [path, gradient] of kept.grads) await expectClose(recomputed.grads.get(path)!, gradient, {}, path)
+    const decoder = decoderOnly(recomputed.model, () => recomputed.model.loss({ ids: ids() }))
+    using cache = recomputed.model.newCache(2, T)
+    await expectClose(inPieces(decoder, ids(), [2, T], cache), kept.model.logits({ ids: ids() }), { atol: 2e-5 })
+    for (const { model } of [kept, recomputed]) model[Symbol.dispose]()
+  })
+
   it('left padding with position ids changes nothing for the real tokens', async () => {
     const model = init(new GPT2LMHeadModel(gpt2), new Rng(1))
     const all = ids('padded', 1)

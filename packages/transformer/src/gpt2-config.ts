@@ -21,6 +21,8 @@ export interface GPT2Config {
   /** Whether the scores of block i are divided by i + 1 as well. */
   scale_attn_by_inverse_layer_idx?: boolean
   tie_word_embeddings?: boolean
+  /** Compute each block again on the way back instead of keeping its activations. */
+  gradient_checkpointing?: boolean
 }
 
 export type GPT2Options = Omit<Required<GPT2Config>, 'n_inner'> & { n_inner: number }
@@ -38,6 +40,7 @@ export function completeGPT2(config: GPT2Config): GPT2Options {
     scale_attn_weights: true,
     scale_attn_by_inverse_layer_idx: false,
     tie_word_embeddings: true,
+    gradient_checkpointing: false,
     ...config,
     n_inner: config.n_inner ?? 4 * config.n_embd,
   }
@@ -55,12 +58,12 @@ export function gpt2Config(json: Record<string, unknown>): GPT2Config {
       known: [
         'vocab_size', 'n_embd', 'n_layer', 'n_head', 'n_positions', 'n_inner', 'activation_function', 'resid_pdrop',
         'embd_pdrop', 'attn_pdrop', 'layer_norm_epsilon', 'initializer_range', 'scale_attn_weights',
-        'scale_attn_by_inverse_layer_idx', 'tie_word_embeddings',
+        'scale_attn_by_inverse_layer_idx', 'tie_word_embeddings', 'gradient_checkpointing',
       ],
       // biome-ignore format: a list
       neutral: [
         'n_ctx', 'reorder_and_upcast_attn', 'summary_activation', 'summary_first_dropout', 'summary_hidden_size',
-        'summary_proj_to_labels', 'summary_type', 'summary_use_proj', 'gradient_checkpointing',
+        'summary_proj_to_labels', 'summary_type', 'summary_use_proj',
       ],
       off: { add_cross_attention: [false], is_decoder: [true, false], is_encoder_decoder: [false] },
     },

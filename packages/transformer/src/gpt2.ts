@@ -13,6 +13,7 @@ import {
   type CausalInputs,
   type CausalLM,
   ConfigError,
+  checkpointed,
   crossEntropy,
   Dropout,
   Embedding,
@@ -144,6 +145,7 @@ export class GPT2Model extends Module {
   readonly drop: Dropout
   readonly h: GPT2Block[]
   readonly ln_f: LayerNorm
+  readonly #recompute: boolean
 
   constructor(options: GPT2Options) {
     super()
@@ -153,6 +155,7 @@ export class GPT2Model extends Module {
     this.drop = new Dropout(options.embd_pdrop)
     this.h = Array.from({ length: options.n_layer }, (_, block) => new GPT2Block(options, block))
     this.ln_f = new LayerNorm(C, { eps: options.layer_norm_epsilon })
+    this.#recompute = options.gradient_checkpointing
   }
 
   /** -> (B, T, C) */
@@ -166,7 +169,10 @@ export class GPT2Model extends Module {
     const bias = attentionMask && paddingBias(attentionMask)
     this.h.forEach((block, i) => {
       const mask = headMask && (narrow(headMask, 0, i, i + 1) as Tensor2D) // (1, H)
-      x = tidy(() => block.forward(x, { bias, headMask: mask, cache: cache?.layer(i) }))
+      const inputs = { x, bias, headMask: mask, cache: cache?.layer(i) }
+      const run = ({ x, ...shared }: typeof inputs) => block.forward(x, shared)
+      // a cache would take the keys in a second time
+      x = tidy(() => (this.#recompute && !cache ? checkpointed(block, inputs, run) : run(inputs)))
     })
     return this.tap('out', this.ln_f.forward(x))
   }
