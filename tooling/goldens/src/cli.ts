@@ -68,7 +68,8 @@ async function main(): Promise<number> {
   const say = (line: string) => options.json || console.log(line)
   const results: CaseResult[] = []
   const withoutAdapter = new Set<string>()
-  const problems = new Set<string>()
+  /** By where they arose, each told once. */
+  const problems = new Map<string, string>()
   const unavailable: { backend: string; reason: string }[] = []
 
   say(HEADER)
@@ -82,26 +83,27 @@ async function main(): Promise<number> {
         withoutAdapter.add(message.case)
       } else if (message.kind === 'unavailable') {
         unavailable.push({ backend, reason: message.reason })
-        if (options.named) problems.add(`backend ${backend} cannot run: ${message.reason}`)
+        if (options.named) problems.set(`backend ${backend} cannot run`, message.reason)
       } else if (message.kind === 'crash') {
-        problems.add(`${backend}: ${message.error}`)
+        problems.set(backend, message.error)
       } else {
-        for (const broken of message.broken) problems.add(`adapters of ${broken.package}: ${broken.error}`)
+        for (const broken of message.broken) problems.set(`adapters of ${broken.package}`, broken.error)
       }
     })
   }
 
   const unused = options.case ? [] : unclaimedFiles(directory, results)
-  if (!results.length && !withoutAdapter.size) problems.add('no backend could run')
+  if (!results.length && !withoutAdapter.size) problems.set('backends', 'none could run')
   const failed = results.filter((result) => !result.pass)
   const pass = !failed.length && !withoutAdapter.size && !problems.size
+  const told = [...problems].map(([where, what]) => `${where}: ${what}`)
   if (options.json) {
-    const report = { pass, results, withoutAdapter: [...withoutAdapter], unavailable, problems: [...problems], unused }
+    const report = { pass, results, withoutAdapter: [...withoutAdapter], unavailable, problems: told, unused }
     console.log(JSON.stringify(report, null, 1))
   } else {
     for (const { backend, reason } of unavailable) say(`skipped ${backend}: ${reason}`)
     for (const name of withoutAdapter) say(`no adapter: ${name}`)
-    for (const problem of problems) say(`problem: ${problem}`)
+    for (const problem of told) say(`problem: ${problem}`)
     for (const file of unused) say(`note: no case uses the file ${file}`)
     say(
       `${results.length - failed.length} of ${results.length} rows pass, ${withoutAdapter.size} cases without adapter`,
