@@ -43,7 +43,7 @@ const classic: Shape = {
 
 /** The size that learns most in a minute on two cores, by backend; more minutes can feed a larger one. */
 const modern = (backend: string): Shape => {
-  const common = { embedding: 64, layers: 1, dropout: 0, batch: 16, length: 64, lr: 4e-3, heldOut: 0.03 }
+  const common = { embedding: 64, layers: 1, dropout: 0, batch: 16, length: 64, lr: 0.02, heldOut: 0.03 }
   if (backend === 'cpu') return { ...common, hidden: 64, embedding: 32, batch: 4, length: 32 }
   return { ...common, hidden: backend === 'native' ? 256 : 128 }
 }
