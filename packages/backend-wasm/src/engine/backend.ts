@@ -7,6 +7,8 @@ import type { EngineModule } from './host-types.ts'
 export class WasmEngine extends host.BackendWasm {
   readonly kernels: KernelModule
   readonly engine: EngineModule
+  /** Whose memory a tensor lies in that has none of its own. */
+  readonly #bases = new WeakMap<object, object>()
 
   constructor(engine: EngineModule, kernels: KernelModule) {
     super(engine as never)
@@ -37,6 +39,28 @@ export class WasmEngine extends host.BackendWasm {
   view(tensor: TensorInfo, shape: readonly number[]): TensorInfo {
     this.incRef(tensor.dataId)
     return { dataId: tensor.dataId, shape: shape as number[], dtype: tensor.dtype }
+  }
+
+  /** A tensor on the first bytes of another's memory, which stays until both are gone. */
+  within(base: TensorInfo, shape: readonly number[]): TensorInfo {
+    const out = this.makeOutput(shape as number[], base.dtype, this.at(base))
+    this.incRef(base.dataId)
+    this.#bases.set(out.dataId, base.dataId)
+    return out
+  }
+
+  override disposeData(dataId: object, force = false): boolean {
+    const base = this.#bases.get(dataId)
+    if (!base) return super.disposeData(dataId, force)
+    const data = this.dataIdMap.get(dataId)
+    data.refCount--
+    if (!force && data.refCount > 0) return false
+    const { disposeData } = this.wasm.tfjs
+    disposeData(data.id)
+    this.dataIdMap.delete(dataId)
+    this.#bases.delete(dataId)
+    this.disposeData(base)
+    return true
   }
 
   /** A block for the time of one call; give it back with `free`. */

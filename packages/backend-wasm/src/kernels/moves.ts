@@ -1,3 +1,4 @@
+import { ShapeError } from '@filature/tensor'
 import { backend_util, type KernelConfig, slice_util, util } from '@tensorflow/tfjs-core'
 import type { WasmEngine } from '../engine/backend.ts'
 import { type Inputs, kernel, sizeOf, type TensorInfo } from './kernel.ts'
@@ -123,6 +124,18 @@ function reverse(engine: WasmEngine, { x }: Inputs, { dims }: { dims: number | n
   return now
 }
 
+/** Writes x (1, T, ...) into the rows from `length` of room (1, capacity, ...); the rows so far, in the room's memory. */
+function appendRows(engine: WasmEngine, { room, x }: Inputs, { length }: { length: number }): TensorInfo {
+  const [, capacity, ...rest] = room!.shape as [number, number, ...number[]]
+  const [, T] = x!.shape as [number, number]
+  if (length + T > capacity) {
+    throw new ShapeError('append-rows', `appendRows: ${length} rows and ${T} more do not fit a room of ${capacity}.`)
+  }
+  const n = sizeOf(rest)
+  copyRows(engine, [x!, 0, T * n], [room!, length * n, 0], 1, T * n)
+  return engine.within(room!, [1, length + T, ...rest])
+}
+
 /** A second handle on the same data: tfjs' own copies it. */
 function identity(engine: WasmEngine, { x }: Inputs): TensorInfo {
   return engine.view(x!, x!.shape)
@@ -132,6 +145,7 @@ export const moves: KernelConfig[] = [
   kernel('SplitV', splitV),
   kernel('Concat', concat),
   kernel('Slice', slice),
+  kernel('FilatureAppendRows', appendRows),
   kernel('Identity', identity),
   kernel('Unpack', unpack),
   kernel('Tile', tile),

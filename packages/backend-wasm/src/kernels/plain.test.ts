@@ -131,6 +131,28 @@ describe('moves', () => {
     expect(tf.tidy(run)).toEqual(wanted)
   })
 
+  test('rows appended in place share the room, which lives as long as they do', async () => {
+    await tf.setBackend('wasm')
+    const before = tf.engine().backend.numDataIds()
+    const append = (room: tf.Tensor, x: tf.Tensor, length: number) =>
+      tf.engine().runKernel('FilatureAppendRows', { room, x }, { length }) as unknown as tf.Tensor
+    const room = tf.zeros([1, 5, 2])
+    const one = append(room, tf.tensor3d([1, 2], [1, 1, 2]), 0)
+    const three = append(room, tf.tensor3d([3, 4, 5, 6], [1, 2, 2]), 1)
+    room.dispose()
+    expect(Array.from(one.dataSync())).toEqual([1, 2])
+    expect(Array.from(three.dataSync())).toEqual([1, 2, 3, 4, 5, 6])
+    expect(tf.tidy(() => Array.from(tf.add(tf.neg(three), 1).dataSync()))).toEqual([0, -1, -2, -3, -4, -5])
+    expect(() => append(three, tf.ones([1, 1, 2]), 3)).toThrow(/do not fit a room of 3/)
+    const again = tf.clone(three)
+    tf.dispose([one, three])
+    expect(Array.from(again.dataSync())).toEqual([1, 2, 3, 4, 5, 6])
+    again.dispose()
+    tf.disposeVariables()
+    // the rows that were appended
+    expect(tf.engine().backend.numDataIds() - before).toBe(3)
+  })
+
   test('a clone outlives its original', async () => {
     await tf.setBackend('wasm')
     const x = tf.tensor1d([1, 2, 3])
