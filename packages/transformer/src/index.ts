@@ -1,17 +1,15 @@
 export { type AnnotatedBatch, AnnotatedTransformer } from './annotated.ts'
 export type { AnnotatedConfig } from './annotated-layers.ts'
 export {
-  BertAttention,
   BertEmbeddings,
   BertEncoder,
   type BertInputs,
   BertIntermediate,
   BertLayer,
   BertModel,
-  BertOutput,
   BertPooler,
-  BertSelfAttention,
 } from './bert.ts'
+export { BertAttention, BertOutput, BertSelfAttention } from './bert-attention.ts'
 export { type BertConfig, bertConfig, bertPresets } from './bert-config.ts'
 export { bertDialects } from './bert-dialects.ts'
 export {
