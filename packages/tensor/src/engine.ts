@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { BackendError } from './errors.ts'
+import { mendCpu } from './mend-cpu.ts'
 
 /** One recorded kernel call of the engine's tape. */
 export interface TapeNode {
@@ -67,3 +68,4 @@ function checkEngine(): void {
 }
 
 checkEngine()
+mendCpu()
