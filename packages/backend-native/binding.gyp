@@ -4,6 +4,7 @@
       "native/kernels/attention.cpp",
       "native/kernels/attention_decode.cpp",
       "native/kernels/attention_grad.cpp",
+      "native/kernels/bf16.cpp",
       "native/kernels/dropout.cpp",
       "native/kernels/elementwise.cpp",
       "native/kernels/gemm.cpp",
@@ -91,7 +92,7 @@
           "target_name": "kernels_avx512",
           "type": "static_library",
           "defines": ["FILATURE_ISA=avx512"],
-          "cflags": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma", "-mprefer-vector-width=512"],
+          "cflags": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma", "-mprefer-vector-width=512", "-Wno-uninitialized"],
           "xcode_settings": { "OTHER_CFLAGS": ["-mavx512f", "-mavx512vl", "-mavx512dq", "-mavx512bw", "-mfma"] },
           "msvs_settings": {
             "VCCLCompilerTool": {

@@ -15,6 +15,10 @@ export interface Addon {
   cores(): number
   isa(name?: string): string
   isas(): string
+  /** Whether products of the calling JavaScript thread round their operands to bfloat16. */
+  bf16(on?: boolean): boolean
+  /** Whether they use the processor's own instruction: 1 and 0 choose, -1 leaves it to a measurement. */
+  bf16Pairs(choice?: -1 | 0 | 1): boolean
   // biome-ignore format: one function a line
   gemm(M: number, N: number, K: number, aRow: number, aCol: number, bRow: number, bCol: number, ldc: number, accumulate: boolean, activation: number, a: Floats, b: Floats, c: Floats, bias: MaybeFloats, z: MaybeFloats): void
   // biome-ignore format: one function a line

@@ -1,1 +1,1 @@
-export { type NativeOptions, native, nativeMemory } from './provider.ts'
+export { bf16Products, type NativeOptions, native, nativeMemory } from './provider.ts'

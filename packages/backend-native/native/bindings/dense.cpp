@@ -4,6 +4,30 @@
 namespace filature {
 namespace {
 
+thread_local bool bf16_products = false;  // of the calling JavaScript thread
+
+// bf16(on?) -> whether products round their operands to bfloat16
+napi_value js_bf16(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argument, result = nullptr;
+  bool on = false;
+  if (napi_get_cb_info(env, info, &argc, &argument, nullptr, nullptr) != napi_ok) return nullptr;
+  if (argc > 0 && napi_get_value_bool(env, argument, &on) == napi_ok) bf16_products = on;
+  napi_get_boolean(env, bf16_products, &result);
+  return result;
+}
+
+// bf16Pairs(choice?) -> whether they are multiplied in pairs; 1 and 0 choose, -1 leaves it to a measurement
+napi_value js_bf16_pairs(napi_env env, napi_callback_info info) {
+  size_t argc = 1;
+  napi_value argument, result = nullptr;
+  int32_t choice = -1;
+  if (napi_get_cb_info(env, info, &argc, &argument, nullptr, nullptr) != napi_ok) return nullptr;
+  if (argc > 0 && napi_get_value_int32(env, argument, &choice) == napi_ok) kernels().bf16_pairs_choose(choice);
+  napi_get_boolean(env, kernels().bf16_pairs_pay(), &result);
+  return result;
+}
+
 Activation activation_of(Call& c) {
   return static_cast<Activation>(c.size("activation", kActivations - 1));
 }
@@ -29,6 +53,7 @@ napi_value js_gemm(napi_env env, napi_callback_info info) {
   g.c = c.floats("c", out);
   g.bias = c.maybe_floats("bias", g.N);
   g.z = c.maybe_floats("z", out);
+  g.bf16 = bf16_products;
   if (c.ok()) kernels().gemm(g);
   return nullptr;
 }
@@ -68,6 +93,7 @@ napi_value js_gemm_batched(napi_env env, napi_callback_info info) {
     offsets[i] = static_cast<int64_t>(ao[i]);
     offsets[batches + i] = static_cast<int64_t>(bo[i]);
   }
+  g.bf16 = bf16_products;
   kernels().gemm_batched(g, batches, offsets, offsets + batches);
   delete[] offsets;
   return nullptr;
@@ -76,7 +102,8 @@ napi_value js_gemm_batched(napi_env env, napi_callback_info info) {
 }  // namespace
 
 void register_dense(napi_env env, napi_value exports) {
-  const Export all[] = {{"gemm", js_gemm}, {"gemmBatched", js_gemm_batched}};
+  const Export all[] = {{"gemm", js_gemm}, {"gemmBatched", js_gemm_batched}, {"bf16", js_bf16},
+                        {"bf16Pairs", js_bf16_pairs}};
   define(env, exports, all, sizeof all / sizeof all[0]);
 }
 

@@ -3,6 +3,7 @@
 
 #include "../pool.h"
 #include "activation.h"
+#include "bf16.h"
 #include "kernels.h"
 #include "micro.h"
 #include "pack.h"
@@ -35,6 +36,7 @@ constexpr int64_t kDepth = 384;       // k of a block: a panel of B, kDepth x NR
 constexpr int64_t kWidth = 3072;      // n of a block: packed B stays in the shared cache
 constexpr int64_t kRowPanels = 8;     // panels of A in a task: they stay in the second cache
 
+constexpr int64_t kFloatRows = 16;    // up to these many rows a product stays in float32
 constexpr int64_t kCold = 1 << 20;    // floats of a C that the caches do not hold: its tiles are fetched ahead
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
@@ -48,7 +50,9 @@ void finish(const Gemm& g, int64_t i, int64_t j, int64_t width) {
 }
 
 // A tile of C at (i, j), any part of MR x NR; panels packed.
-void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t K, const float* a, const float* b, bool add, bool last) {
+void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t depth, bool pairs, const float* a, const float* b, bool add,
+          bool last) {
+  const int64_t K = pairs ? (depth + 1) / 2 : depth;
   const int columns = g.N - j < NR ? g.N - j : NR;
   float* out = (g.z ? g.z : g.c) + i * g.ldc + j;
   const float* bias = last && g.bias ? g.bias + j : nullptr;
@@ -56,10 +60,13 @@ void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t K, const float*
     if (g.M * g.N > kCold)
       for (int r = 0; r < rows; r++)
         for (int c = 0; c < NR; c += 16) __builtin_prefetch(out + r * g.ldc + c, 1);
-    kMicro.packed[rows][NV](K, a, 1, MR, b, NR, out, g.ldc, add, bias);
+    const Micro micro = pairs ? bf16_micro(rows, NV) : kMicro.packed[rows][NV];
+    micro(K, a, 1, MR, b, NR, out, g.ldc, add, bias);
   } else {
     alignas(64) float edge[MR * NR];
-    kMicro.packed[rows][(columns + W - 1) / W](K, a, 1, MR, b, NR, edge, NR, false, nullptr);
+    const int vectors = (columns + W - 1) / W;
+    const Micro micro = pairs ? bf16_micro(rows, vectors) : kMicro.packed[rows][vectors];
+    micro(K, a, 1, MR, b, NR, edge, NR, false, nullptr);
     for (int r = 0; r < rows; r++)
       for (int c = 0; c < columns; c++) {
         float v = edge[r * NR + c] + (bias ? bias[c] : 0.0f);
@@ -74,6 +81,11 @@ void packed(const Gemm& g) {
   const int64_t depth = blocks(g.K, blocks(g.K, kDepth)), row_panels = blocks(g.M, MR);
   const int64_t height = blocks(g.M, row_panels);  // 32 rows go as 11, 11, 10, not as 14, 14, 4
   const auto rows_at = [&](int64_t i) { return static_cast<int>(g.M - i < height ? g.M - i : height); };
+  const bool pairs = g.bf16 && bf16_pairs_pay();
+  const auto rounded = [&](float* panel, int64_t P, int64_t K) {
+    if (pairs) pair_bf16(panel, P, K);
+    else if (g.bf16) round_bf16(panel, P * K);
+  };
   const bool threaded = g.M * g.N * g.K > 1 << 18 && thread_limit() > 1;
   for (int64_t j0 = 0; j0 < g.N; j0 += kWidth) {
     const int64_t width = g.N - j0 < kWidth ? g.N - j0 : kWidth, panels = blocks(width, NR);
@@ -86,6 +98,7 @@ void packed(const Gemm& g) {
         const int64_t p = t * bundle, j = j0 + p * NR, end = j + bundle * NR;
         const int64_t count = (end < j0 + width ? end : j0 + width) - j;
         pack_panels<NR>(pb + p * NR * K, NR * K, g.b + j * g.b_col + k0 * g.b_row, g.b_col, g.b_row, count, NR, K);
+        for (int64_t q = p; q < p + bundle && q < panels; q++) rounded(pb + q * NR * K, NR, K);
       };
       if (threaded && bundles > 1) parallel_for(bundles, pack_b);
       else for (int64_t t = 0; t < bundles; t++) pack_b(t);
@@ -107,9 +120,10 @@ void packed(const Gemm& g) {
         float* pa = scratch(kPackA, (end - first) * stride);
         const int64_t i0 = first * height, rows = end * height < g.M ? (end - first) * height : g.M - i0;
         pack_panels<MR>(pa, stride, g.a + i0 * g.a_row + k0 * g.a_col, g.a_row, g.a_col, rows, height, K);
+        for (int64_t r = first; r < end; r++) rounded(pa + (r - first) * stride, MR, K);
         for (int64_t p = p0; p < p1; p++)
           for (int64_t r = first; r < end; r++)
-            tile(g, r * height, j0 + p * NR, rows_at(r * height), K, pa + (r - first) * stride, pb + p * NR * K, add, last);
+            tile(g, r * height, j0 + p * NR, rows_at(r * height), K, pairs, pa + (r - first) * stride, pb + p * NR * K, add, last);
       };
       if (threaded) parallel_for(groups * slices, compute);
       else for (int64_t t = 0; t < groups * slices; t++) compute(t);
@@ -205,10 +219,12 @@ void dotted(const Gemm& g) {
 
 const MicroTable kMicro = micro_table();
 
-void gemm(const Gemm& g) {
+void gemm(const Gemm& wanted) {
+  Gemm g = wanted;
   if (g.M == 0 || g.N == 0) return;
+  g.bf16 = g.bf16 && g.M > kFloatRows;  // on every instruction set alike
   const bool b_rows = g.b_col == 1 || g.N == 1, b_columns = g.b_row == 1 && g.a_col == 1;
-  if (b_rows && (g.M <= MR || g.M * g.N * g.K <= 1 << 13 || g.K == 0)) return strided(g);
+  if (b_rows && (g.M <= MR || (g.M * g.N * g.K <= 1 << 13 && !g.bf16) || g.K == 0)) return strided(g);
   if (b_columns && g.M <= 4) return dotted(g);
   if (g.K == 0) {
     Gemm empty = g;

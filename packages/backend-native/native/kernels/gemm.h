@@ -19,6 +19,7 @@ struct Gemm {
   const float* bias = nullptr;        // (N)
   Activation activation = kNone;
   float* z = nullptr;                 // before the activation, ldc as C
+  bool bf16 = false;                  // operands rounded to bfloat16 where M > 16
 };
 
 }  // namespace filature

@@ -70,6 +70,8 @@ struct Rmsprop { float lr, alpha, eps, decay, momentum, grad_scale; bool centere
 #define FILATURE_KERNELS(X)                                                                                              \
   X(void, gemm, (const Gemm& g))                                                                                         \
   X(void, gemm_batched, (const Gemm& first, int64_t batches, const int64_t* a_offset, const int64_t* b_offset))          \
+  X(bool, bf16_pairs_pay, ())                                                                                            \
+  X(void, bf16_pairs_choose, (int choice))                                                                               \
   X(void, unary, (Unary op, const float* x, float* y, int64_t n))                                                        \
   X(void, binary, (Binary op, const Walk& walk, const float* a, const float* b, float* y))                               \
   X(void, scale_add, (const float* x, float scale, float shift, float* y, int64_t n))                                    \

@@ -1,0 +1,138 @@
+#include "bf16.h"
+
+#include <atomic>
+#include <chrono>
+
+namespace filature {
+namespace FILATURE_ISA {
+namespace {
+
+typedef uint32_t vu __attribute__((vector_size(FILATURE_W * 4)));
+
+// The upper half holds the bfloat16; a NaN stays one.
+FILATURE_INLINE vu rounded(vf x) {
+  const vu bits = (vu)x, up = bits + 0x7fffu + ((bits >> 16) & 1u);
+  return (vu)(x == x ? (vi)up : (vi)(bits | 0x400000u));
+}
+FILATURE_INLINE uint32_t rounded(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  return x == x ? bits + 0x7fffu + ((bits >> 16) & 1u) : bits | 0x400000u;
+}
+
+}  // namespace
+
+void round_bf16(float* panel, int64_t n) {
+  int64_t i = 0;
+  for (; i + W <= n; i += W) store(panel + i, (vf)(rounded(load(panel + i)) & 0xffff0000u));
+  for (; i < n; i++) {
+    const uint32_t bits = rounded(panel[i]) & 0xffff0000u;
+    std::memcpy(panel + i, &bits, sizeof bits);
+  }
+}
+
+void pair_bf16(float* panel, int64_t P, int64_t K) {
+  for (int64_t k = 0; k < K; k += 2) {
+    const float *even = panel + k * P, *odd = even + P;
+    float* to = panel + k / 2 * P;
+    const bool both = k + 1 < K;
+    int64_t i = 0;
+    for (; i + W <= P; i += W) {
+      const vu low = rounded(load(even + i)) >> 16, high = both ? rounded(load(odd + i)) & 0xffff0000u : vu{};
+      store(to + i, (vf)(low | high));
+    }
+    for (; i < P; i++) {
+      const uint32_t pair = rounded(even[i]) >> 16 | (both ? rounded(odd[i]) & 0xffff0000u : 0);
+      std::memcpy(to + i, &pair, sizeof pair);
+    }
+  }
+}
+
+#if FILATURE_W == 16
+namespace {
+
+#define FILATURE_BF16 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,avx512bf16")))
+
+template <int M_, int N_>
+FILATURE_BF16 void micro_pairs(int64_t K, const float* a, int64_t, int64_t, const float* b, int64_t, float* c, int64_t ldc,
+                               bool accumulate, const float* bias) {
+  __m512 acc[M_][N_];
+#pragma GCC unroll 16
+  for (int i = 0; i < M_; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < N_; j++) acc[i][j] = _mm512_setzero_ps();
+  for (int64_t k = 0; k < K; k++, a += MR, b += NR) {
+    __m512bh row[N_];
+#pragma GCC unroll 4
+    for (int j = 0; j < N_; j++) row[j] = (__m512bh)_mm512_loadu_ps(b + j * W);
+#pragma GCC unroll 16
+    for (int i = 0; i < M_; i++) {
+      const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < N_; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, row[j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < M_; i++)
+#pragma GCC unroll 4
+    for (int j = 0; j < N_; j++) {
+      __m512 v = acc[i][j];
+      if (bias) v = _mm512_add_ps(v, _mm512_loadu_ps(bias + j * W));
+      float* out = c + i * ldc + j * W;
+      _mm512_storeu_ps(out, accumulate ? _mm512_add_ps(v, _mm512_loadu_ps(out)) : v);
+    }
+}
+
+struct PairTable {
+  Micro at[MR + 1][NV + 1];
+};
+template <int M_, int N_>
+constexpr void fill(PairTable& t) {
+  t.at[M_][N_] = micro_pairs<M_, N_>;
+  if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
+  else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
+}
+constexpr PairTable pair_table() {
+  PairTable t = {};
+  fill<MR, NV>(t);
+  return t;
+}
+constexpr PairTable kPairs = pair_table();
+
+// Seconds that a full tile takes, the best of a few tries.
+double tile_time(Micro micro, const float* a, const float* b, float* c) {
+  double best = 1;
+  for (int i = 0; i < 8; i++) {
+    const auto start = std::chrono::steady_clock::now();
+    micro(128, a, 1, MR, b, NR, c, NR, false, nullptr);
+    const double t = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    best = t < best ? t : best;
+  }
+  return best;
+}
+
+}  // namespace
+
+std::atomic<int> chosen{-1};  // by the caller: never, always where possible; or left open
+
+bool bf16_pairs_pay() {
+  static const bool has = __builtin_cpu_supports("avx512bf16");
+  static const bool pays = [] {
+    if (!has) return false;
+    alignas(64) static float a[128 * MR + W], b[128 * NR], c[MR * NR];
+    return tile_time(kPairs.at[MR][NV], a, b, c) < 1.5 * tile_time(kMicro.packed[MR][NV], a, b, c);
+  }();
+  const int choice = chosen.load(std::memory_order_relaxed);
+  return choice < 0 ? pays : choice == 1 && has;
+}
+void bf16_pairs_choose(int choice) { chosen = choice; }
+
+Micro bf16_micro(int rows, int vectors) { return kPairs.at[rows][vectors]; }
+#else
+bool bf16_pairs_pay() { return false; }
+void bf16_pairs_choose(int) {}
+Micro bf16_micro(int rows, int vectors) { return kMicro.packed[rows][vectors]; }
+#endif
+
+}  // namespace FILATURE_ISA
+}  // namespace filature
