@@ -34,6 +34,7 @@ constexpr MicroTable micro_table() {
 
 constexpr int64_t kDepth = 384;       // k of a block: a panel of B, kDepth x NR, stays in the first cache
 constexpr int64_t kWidth = 3072;      // n of a block: packed B stays in the shared cache
+constexpr int64_t kSmallSide = 1 << 18; // floats of A that the second cache holds
 constexpr int64_t kRowPanels = 8;     // panels of A in a task: they stay in the second cache
 
 constexpr int64_t kFloatRows = 16;    // up to these many rows a product stays in float32
@@ -77,28 +78,76 @@ void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t depth, bool pai
     for (int r = 0; r < rows; r++) finish(g, i + r, j, columns);
 }
 
+void in_bf16(const Gemm& g, bool pairs, float* panel, int64_t P, int64_t K) {
+  if (pairs) pair_bf16(panel, P, K);
+  else if (g.bf16) round_bf16(panel, P * K);
+}
+
+// One block of columns and of depth.
+struct Slab {
+  int64_t j0, k0, K, width, height, row_panels, panels;
+  bool add, last, pairs, threaded;
+};
+
+// Where A fits into the second cache it is packed as a whole, and each task packs a few panels of B for itself: a large
+// weight is then read from memory once, and not written and read again.
+void columns_first(const Gemm& g, const Slab& s) {
+  const int64_t stride = MR * s.K + W, group = 4, groups = blocks(s.row_panels, group);
+  float* pa = scratch(kPackA, s.row_panels * stride);
+  const auto pack_a = [&](int64_t t) {
+    const int64_t r = t * group, i = r * s.height, end = (r + group) * s.height;
+    pack_panels<MR>(pa + r * stride, stride, g.a + i * g.a_row + s.k0 * g.a_col, g.a_row, g.a_col, (end < g.M ? end : g.M) - i,
+                    s.height, s.K);
+    for (int64_t p = r; p < r + group && p < s.row_panels; p++) in_bf16(g, s.pairs, pa + p * stride, MR, s.K);
+  };
+  const int64_t bundle = s.panels >= 8 * thread_limit() ? 2 : 1, bundles = blocks(s.panels, bundle);
+  const auto compute = [&](int64_t t) {
+    const int64_t p0 = t * bundle, p1 = p0 + bundle < s.panels ? p0 + bundle : s.panels, j = s.j0 + p0 * NR;
+    const int64_t count = (p1 * NR < s.width ? p1 * NR : s.width) - p0 * NR;
+    float* pb = scratch(kPackB, bundle * NR * s.K + W);
+    pack_panels<NR>(pb, NR * s.K, g.b + j * g.b_col + s.k0 * g.b_row, g.b_col, g.b_row, count, NR, s.K);
+    for (int64_t p = p0; p < p1; p++) {
+      float* panel = pb + (p - p0) * NR * s.K;
+      in_bf16(g, s.pairs, panel, NR, s.K);
+      for (int64_t r = 0; r < s.row_panels; r++) {
+        const int64_t i = r * s.height;
+        const int rows = static_cast<int>(g.M - i < s.height ? g.M - i : s.height);
+        tile(g, i, s.j0 + p * NR, rows, s.K, s.pairs, pa + r * stride, panel, s.add, s.last);
+      }
+    }
+  };
+  if (s.threaded) {
+    parallel_for(groups, pack_a);
+    parallel_for(bundles, compute);
+    return;
+  }
+  for (int64_t t = 0; t < groups; t++) pack_a(t);
+  for (int64_t t = 0; t < bundles; t++) compute(t);
+}
+
 void packed(const Gemm& g) {
   const int64_t depth = blocks(g.K, blocks(g.K, kDepth)), row_panels = blocks(g.M, MR);
   const int64_t height = blocks(g.M, row_panels);  // 32 rows go as 11, 11, 10, not as 14, 14, 4
   const auto rows_at = [&](int64_t i) { return static_cast<int>(g.M - i < height ? g.M - i : height); };
   const bool pairs = g.bf16 && bf16_pairs_pay();
-  const auto rounded = [&](float* panel, int64_t P, int64_t K) {
-    if (pairs) pair_bf16(panel, P, K);
-    else if (g.bf16) round_bf16(panel, P * K);
-  };
   const bool threaded = g.M * g.N * g.K > 1 << 18 && thread_limit() > 1;
   for (int64_t j0 = 0; j0 < g.N; j0 += kWidth) {
     const int64_t width = g.N - j0 < kWidth ? g.N - j0 : kWidth, panels = blocks(width, NR);
     for (int64_t k0 = 0; k0 < g.K; k0 += depth) {
       const int64_t K = g.K - k0 < depth ? g.K - k0 : depth;
       const bool add = g.accumulate || k0 > 0, last = k0 + K == g.K;
+      const int64_t stride = MR * K + W;
+      if (row_panels * stride <= kSmallSide && panels > row_panels) {
+        columns_first(g, {j0, k0, K, width, height, row_panels, panels, add, last, pairs, threaded});
+        continue;
+      }
       float* pb = scratch(kPackB, panels * NR * K + W);
       const int64_t bundle = 4, bundles = blocks(panels, bundle);  // panels of B packed together
       const auto pack_b = [&](int64_t t) {
         const int64_t p = t * bundle, j = j0 + p * NR, end = j + bundle * NR;
         const int64_t count = (end < j0 + width ? end : j0 + width) - j;
         pack_panels<NR>(pb + p * NR * K, NR * K, g.b + j * g.b_col + k0 * g.b_row, g.b_col, g.b_row, count, NR, K);
-        for (int64_t q = p; q < p + bundle && q < panels; q++) rounded(pb + q * NR * K, NR, K);
+        for (int64_t q = p; q < p + bundle && q < panels; q++) in_bf16(g, pairs, pb + q * NR * K, NR, K);
       };
       if (threaded && bundles > 1) parallel_for(bundles, pack_b);
       else for (int64_t t = 0; t < bundles; t++) pack_b(t);
@@ -116,11 +165,10 @@ void packed(const Gemm& g) {
         const int64_t first = task / slices * group, p0 = task % slices * slice;
         const int64_t end = first + group < row_panels ? first + group : row_panels;
         const int64_t p1 = p0 + slice < panels ? p0 + slice : panels;
-        const int64_t stride = MR * K + W;
         float* pa = scratch(kPackA, (end - first) * stride);
         const int64_t i0 = first * height, rows = end * height < g.M ? (end - first) * height : g.M - i0;
         pack_panels<MR>(pa, stride, g.a + i0 * g.a_row + k0 * g.a_col, g.a_row, g.a_col, rows, height, K);
-        for (int64_t r = first; r < end; r++) rounded(pa + (r - first) * stride, MR, K);
+        for (int64_t r = first; r < end; r++) in_bf16(g, pairs, pa + (r - first) * stride, MR, K);
         for (int64_t p = p0; p < p1; p++)
           for (int64_t r = first; r < end; r++)
             tile(g, r * height, j0 + p * NR, rows_at(r * height), K, pairs, pa + (r - first) * stride, pb + p * NR * K, add, last);
