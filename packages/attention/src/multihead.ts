@@ -143,6 +143,13 @@ export class MultiheadAttention extends AttentionModule {
 
   /** The projected keys and values of a memory: key (B, S, kdim), value (B, S, vdim) */
   keyValues(key: Tensor3D, value: Tensor3D = key): KeyValues {
+    if (this.in_proj_weight && key === value) {
+      const C = this.width
+      const rows = (x: Tensor) => narrow(x, 0, C) // keys and values in one product
+      const joined = linear(key, rows(this.in_proj_weight.value), this.in_proj_bias && rows(this.in_proj_bias.value))
+      const [k, v] = split(joined, 2, 2).map((x) => splitHeads(x, this.heads)) as [Tensor4D, Tensor4D]
+      return { k, v }
+    }
     return { k: splitHeads(this.project(key, 1), this.heads), v: splitHeads(this.project(value, 2), this.heads) }
   }
 

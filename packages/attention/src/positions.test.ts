@@ -2,7 +2,7 @@ import { gather, init, Rng, rotary, type Tensor2D, type Tensor4D, tensor } from 
 import { expectClose, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
 import { rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
-import { LearnedPositions, sinusoidalTable } from './sinusoidal.ts'
+import { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
 
 describe('sinusoidal', () => {
   it('moves by k through one linear map, also beyond any trained length', () => {
@@ -19,6 +19,20 @@ describe('sinusoidal', () => {
           expect(there[i + 1]).toBeCloseTo(c * Math.cos(angle) - s * Math.sin(angle), 5)
         }
       }
+    }
+  })
+
+  it('gives the same rows in any order of asking', async () => {
+    for (const [length, start, base] of [
+      [3, 5, 10000],
+      [9, 0, 10000],
+      [2, 40, 10000],
+      [4, 1, 500],
+      [1, 2_000_000, 10000],
+    ] as const) {
+      const rows = sinusoidalPositions(length, 6, { start, base })
+      expect(rows.shape).toEqual([length, 6])
+      await expectClose(rows, sinusoidalTable(length, 6, { start, base }), { atol: 0, rtol: 0 })
     }
   })
 

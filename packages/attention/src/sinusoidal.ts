@@ -25,9 +25,31 @@ export function sinusoidalTable(length: number, width: number, { base = 10000, s
   return table
 }
 
+/** Rows from position 0 on, by width and base, as far as anybody asked: sines cost more than a small model's layer. */
+const tables = new Map<string, Float32Array>()
+/** Longer tables are made anew each time. */
+const LONGEST = 1 << 22
+
+function rowsOf(length: number, width: number, base: number, start: number): Float32Array {
+  const end = (start + length) * width
+  if (end > LONGEST) return sinusoidalTable(length, width, { base, start })
+  const key = `${width} ${base}`
+  let table = tables.get(key)
+  if (!table || table.length < end) {
+    const rows = Math.min(2 * (start + length), Math.floor(LONGEST / width))
+    table = sinusoidalTable(rows, width, { base })
+    tables.set(key, table)
+  }
+  return table.slice(start * width, end)
+}
+
 /** `sinusoidalTable` as a tensor (T, C). */
-export function sinusoidalPositions(length: number, width: number, options: { base?: number; start?: number } = {}) {
-  return tensor(sinusoidalTable(length, width, options), [length, width]) as Tensor2D
+export function sinusoidalPositions(
+  length: number,
+  width: number,
+  { base = 10000, start = 0 }: { base?: number; start?: number } = {},
+): Tensor2D {
+  return tensor(rowsOf(length, width, base, start), [length, width])
 }
 
 /** A learned vector for each position, `weight` (positions, C). */
