@@ -26,6 +26,7 @@ const format: Options = {
   barIncompleteChar: '░',
   barsize: 24,
   hideCursor: true,
+  clearOnComplete: true,
   fps: 8,
   gracefulExit: false,
 }
@@ -66,7 +67,7 @@ export function progressBar(options: ProgressBarOptions = {}): Reporter {
       from = run.from
       began = performance.now()
       if (!stream.isTTY) return
-      bar = new SingleBar({ ...format, clearOnComplete: true, stream: stream as NodeJS.WritableStream })
+      bar = new SingleBar({ ...format, stream: stream as NodeJS.WritableStream })
       bar.start(steps, from, last)
     },
     step: (step) => bar?.update(step, { ...last, rest: remaining(step) }),
