@@ -32,7 +32,7 @@ describe('the provider', () => {
   test('reports what it is', async () => {
     const { name, report } = await useBackend(wasm({ threads: 2 }))
     expect(name).toBe('wasm')
-    expect(report).toMatchObject({ device: 'WebAssembly', threads: 2 })
+    expect(report).toMatchObject({ device: 'WebAssembly', threads: 2, memoryLimit: 2 ** 32 })
     expect(report.features).toContain('simd128')
     expect(report.selfTest.failed).toEqual([])
   })

@@ -2,7 +2,7 @@ import { type BackendDevice, BackendError, type BackendProvider, ConfigError } f
 import * as tf from '@tensorflow/tfjs-core'
 import { host } from '#host'
 import { WasmEngine } from './engine/backend.ts'
-import { startEngine } from './engine/start.ts'
+import { ADDRESSABLE, startEngine } from './engine/start.ts'
 import { registerKernels } from './kernels/register.ts'
 import { loadBinary } from './module/instantiate.ts'
 import { KernelModule } from './module/kernel-module.ts'
@@ -65,5 +65,6 @@ async function bringUp(options: WasmOptions): Promise<{ backend: WasmEngine; dev
   const engine = await startEngine(kind, options.wasmPath)
   const kernels = await KernelModule.start(engine, binary, threads)
   const features = ['simd128', ...(binary.relaxed ? ['relaxed-simd'] : []), ...(threads > 1 ? ['threads'] : [])]
-  return { backend: new WasmEngine(engine, kernels), device: { device: 'WebAssembly', threads, features } }
+  const device = { device: 'WebAssembly', threads, features, memoryLimit: ADDRESSABLE }
+  return { backend: new WasmEngine(engine, kernels), device }
 }

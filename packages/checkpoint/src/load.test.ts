@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   Buffer,
+  cpu,
   Dialect,
   Embedding,
   init,
@@ -15,6 +16,7 @@ import {
   rename,
   stateOf,
   transposed,
+  useBackend,
 } from '@filature/tensor'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { load, openSafetensors, StrictLoadError, save, saveToBytes } from './index.ts'
@@ -251,4 +253,31 @@ describe('save', () => {
     expect(await save(made(1), path)).toEqual([path])
     expect(new Uint8Array(await readFile(path))).toEqual(await saveToBytes(made(1)))
   })
+})
+
+it('refuses a model that the backend cannot hold, before a tensor is read; packed weights may fit', async () => {
+  const bytes = await saveToBytes(init(new Linear(1000, 10, { bias: false }), new Rng(1)))
+  await using checkpoint = await openSafetensors(bytesSource(bytes))
+  const reads: string[] = []
+  const watched = {
+    ...checkpoint,
+    read: (name: string) => {
+      reads.push(name)
+      return checkpoint.read(name)
+    },
+  }
+  const provider = cpu()
+  const memoryLimit = liveMemory().bytes + 30_000
+  await useBackend({ ...provider, activate: async () => ({ ...(await provider.activate()), memoryLimit }) })
+  try {
+    const model = new Linear(1000, 10, { bias: false })
+    await expect(load(model, watched)).rejects.toThrow(/load: Linear: wanted 1 MiB of tensors/)
+    expect(reads).toEqual([])
+    expect(model.weight.hasValue).toBe(false)
+    await load(model, watched, { dtype: 'bf16' })
+    expect(reads).toEqual(['weight'])
+    model[Symbol.dispose]()
+  } finally {
+    await useBackend(provider)
+  }
 })

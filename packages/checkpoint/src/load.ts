@@ -12,6 +12,7 @@ import {
   type Module,
   matcher,
   type Parameter,
+  requireMemory,
   stateOf,
   type Tensor,
   type TensorTable,
@@ -96,6 +97,7 @@ export async function load(model: Module, checkpoint: Checkpoint, options: LoadO
   const loaded: string[] = []
   const paths = [...state].filter(([path]) => taken.has(path))
   const sizes = new Map(paths.map(([, leaf]) => [leaf, leaf.shape.reduce((a, d) => a * d, 1)]))
+  requireMemory(`load: ${model.constructor.name}`, bytesToHold(paths, sizes, options))
   const total = [...sizes.values()].reduce((a, n) => a + n, 0)
   let done = 0
   try {
@@ -120,6 +122,20 @@ export async function load(model: Module, checkpoint: Checkpoint, options: LoadO
   }
   for (const it of staged.values()) it.commit()
   return { loaded, leftOut, setAside, kept }
+}
+
+/** What the values take on the backend: packed weights stay outside. A model that holds values keeps them till the end. */
+function bytesToHold(
+  paths: readonly (readonly [string, Leaf])[],
+  sizes: ReadonlyMap<Leaf, number>,
+  { dtype = 'float32' }: LoadOptions,
+): number {
+  const counted = new Map<Leaf, number>()
+  for (const [path, leaf] of paths) {
+    const held = typeof dtype === 'function' ? dtype(path) : dtype
+    if (!counted.has(leaf)) counted.set(leaf, held === 'bf16' && !isBuffer(leaf) ? 0 : 4 * sizes.get(leaf)!)
+  }
+  return [...counted.values()].reduce((a, b) => a + b, 0)
 }
 
 async function stage(

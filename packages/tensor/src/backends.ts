@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
-import { BackendError } from './errors.ts'
+import { BackendError, MemoryError } from './errors.ts'
+import { liveMemory } from './memory.ts'
 import { type SelfTestReport, selfTest } from './self-test.ts'
 
 /** What a backend package offers. */
@@ -18,6 +19,8 @@ export interface BackendDevice {
   threads: number
   /** Instruction sets or GPU features in use. */
   features: string[]
+  /** Bytes that all its tensors together can take, where the engine itself has a limit. */
+  memoryLimit?: number
 }
 
 export interface BackendReport extends BackendDevice {
@@ -43,6 +46,25 @@ export function cpu(): BackendProvider {
       return { device: 'JavaScript', threads: 1, features: [] }
     },
   }
+}
+
+const limits = new Map<string, number | undefined>()
+
+/**
+ * Refuses what cannot fit before any of it is made: `bytes` more of tensors beside those that live, on the active backend.
+ * @throws MemoryError
+ */
+export function requireMemory(who: string, bytes: number): void {
+  const name = tf.getBackend()
+  const limit = limits.get(name)
+  const live = liveMemory().bytes
+  if (limit === undefined || live + bytes <= limit) return
+  const mebibytes = (n: number) => `${Math.ceil(n / 2 ** 20)} MiB`
+  throw new MemoryError(
+    'memory-limit',
+    `${who}: wanted ${mebibytes(bytes)} of tensors beside the ${mebibytes(live)} that live; the ${name} backend holds ` +
+      `${mebibytes(limit)} in all. Take the native backend, or hold weights as bf16.`,
+  )
 }
 
 function missingKernels(name: string): string[] {
@@ -73,6 +95,7 @@ export async function useBackend(candidates: BackendProvider | readonly BackendP
         reasons.push(`${provider.name}: the engine could not be started`)
         continue
       }
+      limits.set(provider.name, device.memoryLimit)
       const report = await selfTest()
       if (report.failed.length === 0) {
         const { name } = provider

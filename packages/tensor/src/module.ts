@@ -1,9 +1,10 @@
 import * as tf from '#tfjs'
+import { requireMemory } from './backends.ts'
 import { UsageError } from './errors.ts'
 import type { Rng } from './rng.ts'
 import { tapAt, tapWanted } from './run.ts'
 import { isModule, MODULE, modulesOf, parametersOf, stateOf } from './tree.ts'
-import type { Tensor } from './types.ts'
+import { sizeOf, type Tensor } from './types.ts'
 
 /**
  * A part of a model: parameters, buffers and other modules as plain properties. A property's path is its name in the
@@ -44,7 +45,13 @@ export function moduleAt(root: Module, path: string): Module {
 
 /** Draws every parameter's initial value from the stream of its path: adding a layer leaves the others' unchanged. */
 export function init<M extends Module>(model: M, rng: Rng): M {
-  for (const [path, parameter] of parametersOf(model)) {
+  const parameters = parametersOf(model)
+  const sizes = [...new Set(parameters.values())].map(({ shape, hasValue }) => (hasValue ? 0 : 4 * sizeOf(shape)))
+  requireMemory(
+    `init: ${model.constructor.name}`,
+    sizes.reduce((a, b) => a + b, 0),
+  )
+  for (const [path, parameter] of parameters) {
     tf.tidy(() => parameter.assign(tf.tensor(parameter.init(parameter.shape, rng.fork(path)), parameter.shape)))
   }
   return model

@@ -2,8 +2,8 @@ import { BackendError, MemoryError } from '@filature/tensor'
 import { host } from '#host'
 import type { EngineKind, EngineModule } from './host-types.ts'
 
-/** WebAssembly's 32-bit addresses. */
-const ADDRESSABLE = 2 ** 32
+/** Bytes that WebAssembly's 32-bit addresses reach. */
+export const ADDRESSABLE = 2 ** 32
 const MIB = 2 ** 20
 
 /**
