@@ -15,3 +15,20 @@ test('a scatter update leaves its input as it was', async () => {
   })
   expect(engine.backend.numDataIds()).toBe(before)
 })
+
+test('sums of segments are right, and take time by their rows, not by rows times segments', async () => {
+  await tf.setBackend('cpu')
+  mendCpu()
+  const x = tf.tensor2d([1, 2, 3, 4, 5, 6, 7, 8], [4, 2])
+  const sums = tf.unsortedSegmentSum(x, tf.tensor1d([2, 0, 2, -1], 'int32'), 3)
+  expect(sums.shape).toEqual([3, 2])
+  expect(Array.from(sums.dataSync())).toEqual([3, 4, 0, 0, 6, 8])
+  const whole = tf.tensor2d([1, 2, 3, 4], [2, 2], 'int32')
+  expect(Array.from(tf.unsortedSegmentSum(whole, tf.tensor1d([1, 1], 'int32'), 2).dataSync())).toEqual([0, 0, 4, 6])
+  // 30,000 segments of 30,000 rows: 900 million steps where each segment goes through all rows
+  const many = 30_000
+  const start = performance.now()
+  const ones = tf.unsortedSegmentSum(tf.ones([many, 4]), tf.range(0, many, 1, 'int32') as tf.Tensor1D, many)
+  expect(tf.equal(ones, 1).all().dataSync()[0]).toBe(1)
+  expect(performance.now() - start).toBeLessThan(2000)
+})
