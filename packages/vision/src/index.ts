@@ -1,6 +1,7 @@
 export { decodeImage } from '#decode'
 export { EvaAttention, EvaBlock, EvaMLP, EvaViT, type EvaViTConfig, evaViTG } from './eva-vit.ts'
 export type { Size } from './grid.ts'
+export { halfPrecision } from './half-precision.ts'
 export { interpolatePositions } from './interpolate-positions.ts'
 export { clipMean, clipStd, type PreprocessOptions, preprocess, preprocessBatch } from './preprocess.ts'
 export { type Image, type ResizeFilter, resize } from './resize.ts'
