@@ -55,6 +55,11 @@ export const notANumber: Entry[] = [
     ],
   }),
   ...of('softmaxCrossEntropy', {
+    'a label that is no class': [
+      { x: constant([4, 19]), labels: idsOf([4], [1, 19, -5, -100]) },
+      (i) => t.softmaxCrossEntropy(i.x, i.labels),
+      { ...forward, notOn: { native: 'it throws there' } },
+    ],
     'NaN in, NaN out': [
       { x: sick([3, 19]), labels: idsOf([3], [1, 2, 3]) },
       (i) => t.softmaxCrossEntropy(i.x, i.labels),
