@@ -52,7 +52,7 @@ const references: Record<
       s.param![i]! -= (0.05 * g) / Math.sqrt(s.sum![i]! + 1e-2)
     },
   },
-  SGD: { attrs: { lr: 0.05 }, state: ['param'], step: (s, g, i) => void (s.param![i]! -= 0.05 * g) },
+  SGD: { attrs: { lr: 0.05 }, state: ['param'], step: (s, g, i) => s.param!.set([s.param![i]! - 0.05 * g], i) },
   'SGD (Nesterov, gradient scaled)': {
     attrs: { lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 0.1, gradScale: 0.5 },
     state: ['param', 'momentum_buffer'],
