@@ -5,6 +5,7 @@ export { CharRNN, type CharRNNConfig } from './char/char-rnn.ts'
 export { bitsPerCharacter } from './char/evaluate.ts'
 export { type GenerateOptions, generateIds } from './char/generate.ts'
 export { CharVocabulary } from './char/vocabulary.ts'
+export { type JoinedGatesOptions, joinedGates } from './joined-gates.ts'
 export { GRU, LSTM, RNN } from './networks.ts'
 export {
   type InitialState,
