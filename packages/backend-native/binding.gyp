@@ -58,6 +58,7 @@
       "dependencies": ["kernels_baseline"],
       "sources": [
         "native/addon.cpp",
+        "native/cores.cpp",
         "native/dispatch.cpp",
         "native/pool.cpp",
         "native/bindings/attention.cpp",

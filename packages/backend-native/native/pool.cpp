@@ -195,15 +195,6 @@ void set_thread_limit(int threads) {
   }
 }
 
-int available_cores() {
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-  const unsigned n = std::thread::hardware_concurrency();
-  return n ? static_cast<int>(n) : 1;
-}
-
 void pool_retain() {
   std::lock_guard<std::mutex> lock(pool().sizing);
   pool().users++;

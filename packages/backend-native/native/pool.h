@@ -15,7 +15,7 @@ void parallel(int64_t tasks, Task run, void* context);
 int thread_limit();
 void set_thread_limit(int threads);  // for the calling JavaScript thread; the pool grows to the largest limit
 
-int available_cores();               // cores this process may run on
+int available_cores();               // physical ones that this process may use, within a container's share
 
 void pool_retain();                  // one for each JavaScript environment; the last release joins the threads
 void pool_release();

@@ -8,7 +8,7 @@ import { registerKernels } from './register.ts'
 const NAME = 'native'
 
 export interface NativeOptions {
-  /** Threads of the calling JavaScript thread's kernels; all cores this process may use when left out. */
+  /** Threads of the calling JavaScript thread's kernels; the physical cores this process may use when left out. */
   threads?: number
   /** 'avx512', 'avx2' or 'baseline' instead of the best this machine has: to compare, or to reproduce another's numbers. */
   instructionSet?: string
