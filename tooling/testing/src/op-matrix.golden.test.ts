@@ -14,7 +14,7 @@ let references: Record<string, Reference | string> = {}
 // The composed definitions in double precision, once, in a process of their own.
 beforeAll(async () => {
   references = await inFloat64(new URL('./op-matrix/references.ts', import.meta.url), 'references')
-}, 120_000)
+}, 300_000)
 
 function referenceOf(entry: Entry): Reference {
   const found = references[nameOf(entry)]
