@@ -2,6 +2,8 @@ import { Command } from 'commander'
 import { charCommand } from './char/command.ts'
 import { describeCommand } from './describe/command.ts'
 import { generateCommand } from './generate/command.ts'
+import { recallCommand } from './recall/command.ts'
+import { translateCommand } from './translate/command.ts'
 
 /** The command line of `filature-infer`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
@@ -10,5 +12,7 @@ export function program(): Command {
     .addCommand(charCommand())
     .addCommand(generateCommand())
     .addCommand(describeCommand())
+    .addCommand(recallCommand())
+    .addCommand(translateCommand())
     .showHelpAfterError()
 }
