@@ -2,7 +2,7 @@ import { HuggingFaceTokenizer, type Tokenizer, type TokenizerJson, trainBpe } fr
 
 export const SPECIAL = ['[PAD]', '[CLS]', '[SEP]', '[MASK]'] as const
 /** Ids of the special tokens: their places in the list. */
-export const [PAD, CLS, SEP, MASK] = [0, 1, 2, 3] as const
+export const [, CLS, SEP, MASK] = [0, 1, 2, 3] as const
 
 export const tokenizerConfig = {
   tokenizer_class: 'PreTrainedTokenizerFast',
