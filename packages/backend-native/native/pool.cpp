@@ -43,7 +43,6 @@ struct Pool {
   std::mutex busy, park, sizing;
   std::condition_variable wake;
   std::vector<std::thread> workers;
-  std::vector<int> core;  // that a worker is bound to, or -1
   int caller_core = -1;
   int users = 0;
 
@@ -87,35 +86,19 @@ void worker(int index) {
   }
 }
 
-// Some kernels leave a worker on the core of the thread that wakes it while other cores idle. So each worker is bound to
-// a core of its own, and when the caller turns up on one of these, that worker takes the core the caller has left. The
-// caller itself, a thread of the user's, is never bound.
+// Some systems leave a worker on the core of the thread that wakes it while other cores idle. So workers are kept off the
+// caller's core, wherever that is; among the others the system places them. The caller, a thread of the user's, is never
+// bound.
 #if defined(__linux__)
-void bind(Pool& p, size_t index, int core) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  if (pthread_setaffinity_np(p.workers[index].native_handle(), sizeof set, &set) == 0) p.core[index] = core;
-}
-
 void keep_apart(Pool& p, int wanted) {
   const int here = sched_getcpu();
   if (here < 0 || here == p.caller_core) return;
-  if (p.caller_core < 0) {
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-    if (CPU_COUNT(&allowed) <= wanted) return;  // more threads than cores: the system knows better
-    int core = 0;
-    for (int i = 0; i < static_cast<int>(p.workers.size()); i++, core++) {
-      while (core < CPU_SETSIZE && (core == here || !CPU_ISSET(core, &allowed))) core++;
-      if (core >= CPU_SETSIZE) break;
-      bind(p, i, core);
-    }
-  } else {
-    for (size_t i = 0; i < p.workers.size(); i++)
-      if (p.core[i] == here) bind(p, i, p.caller_core);
-  }
   p.caller_core = here;
+  cpu_set_t others;
+  if (sched_getaffinity(0, sizeof others, &others) != 0) return;
+  if (CPU_COUNT(&others) <= wanted) return;  // more threads than cores: the system knows better
+  CPU_CLR(here, &others);
+  for (auto& worker : p.workers) pthread_setaffinity_np(worker.native_handle(), sizeof others, &others);
 }
 #else
 void keep_apart(Pool&, int) {}
@@ -129,7 +112,6 @@ void join_all(Pool& p) {
   p.wake.notify_all();
   for (auto& t : p.workers) t.join();
   p.workers.clear();
-  p.core.clear();
   p.caller_core = -1;
   p.stop = false;
 }
@@ -190,7 +172,6 @@ void set_thread_limit(int threads) {
   while (static_cast<int>(p.workers.size()) < limit - 1) {
     const int index = static_cast<int>(p.workers.size());
     p.workers.emplace_back(worker, index);
-    p.core.push_back(-1);
     p.caller_core = -1;
   }
 }

@@ -33,6 +33,9 @@ export class NativeBackend extends MathBackendCPU {
     this.data.set(dataId, { values: own, dtype, refCount })
   }
 
+  /** `adopt` of @filature/tensor hands arrays to `makeTensorInfo`. */
+  readonly adopts = true
+
   /** A kernel's result: taken as it is. */
   override makeTensorInfo(shape: number[], dtype: DataType, values?: Values | string[]): TensorInfo {
     if (dtype === 'string') return super.makeTensorInfo(shape, dtype, values)
