@@ -43,6 +43,8 @@ export function cpu(): BackendProvider {
     available: async () => (tf.findBackendFactory('cpu') ? true : 'the cpu engine of tfjs is not registered'),
     activate: async () => {
       await tf.ready()
+      // the engine greets its first user in Node with advice to install another one
+      ;(tf.findBackend('cpu') as { firstUse?: boolean }).firstUse = false
       return { device: 'JavaScript', threads: 1, features: [] }
     },
   }
