@@ -106,7 +106,7 @@ export const TARGETS = [
 ]
 
 export function asTypeScript(bytes) {
-  return `// Made by kernels/build.mjs from kernels/*.c: not edited by hand.\nexport const base64 =\n  '${bytes.toString('base64')}'\n`
+  return `// Made by kernels/build.mjs from kernels/*.c: not edited by hand.\nexport const base64: string =\n  '${bytes.toString('base64')}'\n`
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
