@@ -1,4 +1,4 @@
-import { useBackend } from '@filature/tensor'
+import { adopt, liveMemory, useBackend } from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadAddon } from './addon.ts'
@@ -168,4 +168,20 @@ it('gives every block back', () => {
   })
   expect(nativeMemory().live).toBe(before)
   expect(tf.backend()).toBeInstanceOf(NativeBackend)
+})
+
+it('adopts an array as a tensor without a copy, and leaves it alone afterwards', () => {
+  const before = liveMemory()
+  const own = Float32Array.from({ length: 6000 }, (_, i) => i)
+  const x = adopt(own, [60, 100])
+  expect(liveMemory()).toEqual({ tensors: before.tensors + 1, bytes: before.bytes + 24_000 })
+  own[7] = -7
+  expect(tf.tidy(() => values(tf.neg(x))).slice(6, 8)).toEqual([-6, 7])
+  const last = tf.tidy(() => values(tf.neg(adopt(own, [6000]))).at(-1)!)
+  expect(last).toBe(-5999)
+  x.dispose()
+  expect(liveMemory()).toEqual(before)
+  churn(6000) // with poison: a block given back is written over
+  expect(own[7]).toBe(-7)
+  expect(own.at(-1)).toBe(5999)
 })

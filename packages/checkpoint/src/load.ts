@@ -1,4 +1,5 @@
 import {
+  adopt,
   Bf16Store,
   type Buffer,
   ConfigError,
@@ -155,7 +156,7 @@ async function stage(
   const store =
     held === 'bf16'
       ? Bf16Store.from(values, parameter.shape)
-      : new DenseStore(tidy(() => keep(tensor(values, parameter.shape))))
+      : new DenseStore(tidy(() => keep(adopt(values, parameter.shape))))
   return { entry, commit: () => parameter.setStore(store), discard: () => store.dispose() }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from 'vitest'
-import { cpu, init, Linear, liveMemory, Rng, requireMemory, useBackend } from './index.ts'
+import { adopt, cpu, init, Linear, liveMemory, Rng, requireMemory, useBackend } from './index.ts'
 
 const limited = (memoryLimit: number) => {
   const provider = cpu()
@@ -24,4 +24,16 @@ it('refuses a model that the engine cannot hold, before anything is made', async
   init(large, new Rng(0))
   small[Symbol.dispose]()
   large[Symbol.dispose]()
+})
+
+it('adopts an array on any backend', async () => {
+  await useBackend(cpu())
+  const before = liveMemory().tensors
+  const x = adopt(Float32Array.of(1, 2, 3, 4), [2, 2])
+  expect([x.shape, Array.from(x.dataSync())]).toEqual([
+    [2, 2],
+    [1, 2, 3, 4],
+  ])
+  x.dispose()
+  expect(liveMemory().tensors).toBe(before)
 })

@@ -9,6 +9,23 @@ export function tensor<const S extends Shape>(values: Values, shape?: S, dtype?:
   return tf.tensor(data, shape as unknown as number[] | undefined, dtype) as unknown as OfShape<S>
 }
 
+/**
+ * A float32 tensor whose memory is the array itself where the backend can have it so: for large values that were read or
+ * computed for this tensor alone. Nobody may write to the array afterwards.
+ */
+export function adopt(values: Float32Array, shape: Shape): Tensor {
+  const backend = tf.backend() as unknown as Adopting
+  if (!backend.adopts) return tf.tensor(values, [...shape])
+  const info = backend.makeTensorInfo([...shape], 'float32', values)
+  return tf.engine().makeTensorFromTensorInfo(info)
+}
+
+/** A backend that holds plain arrays, and takes them over as its kernels' results. */
+interface Adopting {
+  readonly adopts?: boolean
+  makeTensorInfo(shape: number[], dtype: DType, values: Float32Array): tf.TensorInfo
+}
+
 export function scalar(value: number, dtype: DType = 'float32'): Scalar {
   return tf.scalar(value, dtype)
 }
