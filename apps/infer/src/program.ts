@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { bertCommand } from './bert/command.ts'
 import { charCommand } from './char/command.ts'
 import { describeCommand } from './describe/command.ts'
 import { generateCommand } from './generate/command.ts'
@@ -11,6 +12,7 @@ export function program(): Command {
     .description('Run trained models: generate text, describe images, look inside.')
     .addCommand(charCommand())
     .addCommand(generateCommand())
+    .addCommand(bertCommand())
     .addCommand(describeCommand())
     .addCommand(recallCommand())
     .addCommand(translateCommand())

@@ -1,5 +1,6 @@
-import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
+// @ts-expect-error: a JavaScript package without types
+import findAddon from 'node-gyp-build'
 
 type Floats = Float32Array
 type MaybeFloats = Float32Array | null
@@ -90,8 +91,7 @@ let loaded: Addon | undefined
 /** The compiled addon: a build of this checkout, or the binary that the package ships. Throws where there is neither. */
 export function loadAddon(): Addon {
   if (!loaded) {
-    const find = createRequire(import.meta.url)('node-gyp-build') as (directory: string) => Addon
-    loaded = find(fileURLToPath(new URL('..', import.meta.url)))
+    loaded = (findAddon as (directory: string) => Addon)(fileURLToPath(new URL('..', import.meta.url)))
   }
   return loaded
 }

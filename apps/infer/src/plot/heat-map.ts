@@ -1,4 +1,4 @@
-import { element, picture, round, text } from './svg.ts'
+import { element, escaped, picture, round, text } from './svg.ts'
 
 export interface HeatMap {
   readonly title: string
@@ -13,7 +13,27 @@ const CELL = 26
 const LETTER = 7.5
 
 /** Weights between two lists of words, as a picture (SVG). */
-export function drawHeatMap({ title, rows, columns, values }: HeatMap): string {
+export function drawHeatMap(map: HeatMap): string {
+  const { width, height, parts } = layOut(map)
+  return picture(width, height, parts)
+}
+
+/** Several of them side by side under one title. */
+export function drawHeatMaps(title: string, maps: readonly HeatMap[]): string {
+  const parts = [text(12, 20, title, { 'font-weight': 'bold' })]
+  let [width, height] = [0, 0]
+  for (const map of maps) {
+    const one = layOut(map)
+    parts.push(
+      element('g', { transform: `translate(${round(width)} 24)` }, '\n', ...one.parts.map((part) => `${part}\n`)),
+    )
+    width += one.width
+    height = Math.max(height, one.height)
+  }
+  return picture(Math.max(width, title.length * LETTER + 24), height + 24, parts)
+}
+
+function layOut({ title, rows, columns, values }: HeatMap): { width: number; height: number; parts: string[] } {
   const widest = (names: readonly string[]) => Math.max(4, ...names.map((name) => [...name].length)) * LETTER + 16
   const [left, top] = [widest(rows), widest(columns) + 24]
   const parts = [text(12, 20, title, { 'font-weight': 'bold' })]
@@ -27,17 +47,10 @@ export function drawHeatMap({ title, rows, columns, values }: HeatMap): string {
       const weight = values[i]?.[j] ?? 0
       const place = { x: round(left + j * CELL), y: round(top + i * CELL), width: CELL, height: CELL }
       const fill = `rgba(20,70,140,${Math.min(1, Math.max(0, weight)).toFixed(3)})`
-      parts.push(
-        element(
-          'rect',
-          { ...place, fill, stroke: '#ddd' },
-          element('title', {}, `${word(name)} / ${word(column)}: ${weight.toFixed(3)}`),
-        ),
-      )
+      const said = `${escaped(name)} / ${escaped(column)}: ${weight.toFixed(3)}`
+      parts.push(element('rect', { ...place, fill, stroke: '#ddd' }, element('title', {}, said)))
     })
   })
   const width = Math.max(left + columns.length * CELL + 16, title.length * LETTER + 24)
-  return picture(width, top + rows.length * CELL + 16, parts)
+  return { width, height: top + rows.length * CELL + 16, parts }
 }
-
-const word = (name: string) => name.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
