@@ -75,7 +75,8 @@ FILATURE_INLINE void map(const float* x, const float* w, float* y, int64_t n, co
   if (i < n) store_part(y + i, f(load_part(x + i, n - i), load_part(w + i, n - i)), n - i);
 }
 
-void activate_row(Activation a, const float* x, float* y, int64_t n);
+// n floats of each of some rows, `step` apart.
+void activate_rows(Activation a, const float* x, float* y, int64_t step, int64_t rows, int64_t n);
 
 }  // namespace FILATURE_ISA
 }  // namespace filature

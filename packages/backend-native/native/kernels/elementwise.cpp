@@ -137,7 +137,7 @@ void select_rows(const uint8_t* mask, const float* a, const float* b, float* y, 
 }
 
 void activation(Activation kind, const float* x, float* y, int64_t n) {
-  ranges(n, [&](int64_t i, int64_t count) { activate_row(kind, x + i, y + i, count); });
+  ranges(n, [&](int64_t i, int64_t count) { activate_rows(kind, x + i, y + i, count, 1, count); });
 }
 
 // dx = dy * activate'(x) (rows, columns), d_bias = its sum over rows. Without d_bias rows and columns are one.

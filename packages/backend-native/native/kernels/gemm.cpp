@@ -42,12 +42,10 @@ constexpr int64_t kCold = 1 << 20;    // floats of a C that the caches do not ho
 
 int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
 
-// One row of finished C: the activation, and the copy from before it.
-void finish(const Gemm& g, int64_t i, int64_t j, int64_t width) {
-  float* y = g.c + i * g.ldc + j;
-  if (!g.z) return activate_row(g.activation, y, y, width);
-  float* z = g.z + i * g.ldc + j;
-  activate_row(g.activation, z, y, width);
+// Finished rows of C: the activation, and the copy from before it.
+void finish(const Gemm& g, int64_t i, int64_t j, int64_t rows, int64_t width) {
+  const float* from = (g.z ? g.z : g.c) + i * g.ldc + j;
+  activate_rows(g.activation, from, g.c + i * g.ldc + j, g.ldc, rows, width);
 }
 
 // A tile of C at (i, j), any part of MR x NR; panels packed.
@@ -74,8 +72,7 @@ void tile(const Gemm& g, int64_t i, int64_t j, int rows, int64_t depth, bool pai
         out[r * g.ldc + c] = add ? v + out[r * g.ldc + c] : v;
       }
   }
-  if (last && (g.activation != kNone || g.z))
-    for (int r = 0; r < rows; r++) finish(g, i + r, j, columns);
+  if (last && (g.activation != kNone || g.z)) finish(g, i, j, rows, columns);
 }
 
 void in_bf16(const Gemm& g, bool pairs, float* panel, int64_t P, int64_t K) {
@@ -203,8 +200,7 @@ void strided(const Gemm& g) {
           if (g.bias) v += g.bias[j + c];
           out[r * g.ldc + c] = g.accumulate ? v + out[r * g.ldc + c] : v;
         }
-      if (g.activation != kNone || g.z)
-        for (int r = 0; r < rows; r++) finish(g, i + r, j, width);
+      if (g.activation != kNone || g.z) finish(g, i, j, rows, width);
     }
   };
   const int64_t panels = blocks(g.N, step);
@@ -255,8 +251,7 @@ void dotted(const Gemm& g) {
     if (g.M - i == 3) dot_rows<3>(g, i, j0, j1);
     if (g.M - i == 2) dot_rows<2>(g, i, j0, j1);
     if (g.M - i == 1) dot_rows<1>(g, i, j0, j1);
-    if (g.activation != kNone || g.z)
-      for (int64_t r = 0; r < g.M; r++) finish(g, r, j0, j1 - j0);
+    if (g.activation != kNone || g.z) finish(g, 0, j0, g.M, j1 - j0);
   };
   const int64_t slices = blocks(g.N, kSlice);
   if (g.M * g.N * g.K > 1 << 17) parallel_for(slices, columns);
@@ -294,8 +289,10 @@ void gemm_batched(const Gemm& first, int64_t batches, const int64_t* a_offset, c
   else for (int64_t i = 0; i < batches; i++) one(i);
 }
 
-void activate_row(Activation a, const float* x, float* y, int64_t n) {
-  with_activation(a, [&]<Activation A>() { map(x, y, n, [](vf v) { return activate<A>(v); }); });
+void activate_rows(Activation a, const float* x, float* y, int64_t step, int64_t rows, int64_t n) {
+  with_activation(a, [&]<Activation A>() {
+    for (int64_t r = 0; r < rows; r++) map(x + r * step, y + r * step, n, [](vf v) { return activate<A>(v); });
+  });
 }
 
 }  // namespace FILATURE_ISA
