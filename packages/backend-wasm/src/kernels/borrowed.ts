@@ -19,7 +19,8 @@ const BORROWED = [
 
 type Values = tf.backend_util.BackendValues
 
-function borrow(kernelName: string): tf.KernelConfig {
+/** The kernel of tfjs' JavaScript engine on copies of its inputs. */
+export function borrow(kernelName: string): tf.KernelConfig {
   return {
     kernelName,
     backendName: 'wasm',

@@ -153,6 +153,14 @@ describe('moves', () => {
     expect(tf.engine().backend.numDataIds() - before).toBe(3)
   })
 
+  test('segment sums of int32', async () => {
+    await tf.setBackend('wasm')
+    tf.tidy(() => {
+      const sums = tf.unsortedSegmentSum(tf.tensor1d([1, 20, 300], 'int32'), tf.tensor1d([1, 0, 1], 'int32'), 2)
+      expect(Array.from(sums.dataSync())).toEqual([20, 301])
+    })
+  })
+
   test('a clone outlives its original', async () => {
     await tf.setBackend('wasm')
     const x = tf.tensor1d([1, 2, 3])

@@ -1,7 +1,7 @@
 import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
 import { activations } from './activations.ts'
 import { attentions } from './attention.ts'
-import { borrowed } from './borrowed.ts'
+import { borrow, borrowed } from './borrowed.ts'
 import { convolutions } from './convolutions.ts'
 import { elementwise } from './elementwise.ts'
 import { lookups } from './lookups.ts'
@@ -58,14 +58,14 @@ function replace(config: KernelConfig): void {
       : NOT_STRINGS.has(kernelName)
         ? (dtype: string) => dtype !== 'string'
         : undefined
+  const others = (theirs ?? borrow(kernelName)).kernelFunc
   registerKernel({
     kernelName,
     backendName,
     // other kernels of the engine may call the function that this sets up
     setupFunc: (backend) => theirs?.setupFunc?.(backend),
-    kernelFunc:
-      theirs && takes
-        ? (call) => (takes(Object.values(call.inputs)[0]!.dtype) ? kernelFunc : theirs.kernelFunc)(call)
-        : kernelFunc,
+    kernelFunc: takes
+      ? (call) => (takes(Object.values(call.inputs)[0]!.dtype) ? kernelFunc : others)(call)
+      : kernelFunc,
   })
 }
