@@ -4,6 +4,7 @@ import { captionCommand } from './caption/command.ts'
 import { charCommand } from './char/command.ts'
 import { classifyCommand } from './classify/command.ts'
 import { llamaCommand } from './llama/command.ts'
+import { lmCommand } from './lm/command.ts'
 import { translateCommand } from './translate/command.ts'
 import { vitCommand } from './vit/command.ts'
 
@@ -15,6 +16,7 @@ export function program(): Command {
     .addCommand(bertCommand())
     .addCommand(classifyCommand())
     .addCommand(llamaCommand())
+    .addCommand(lmCommand())
     .addCommand(vitCommand())
     .addCommand(captionCommand())
     .addCommand(translateCommand())

@@ -51,9 +51,12 @@ export const tokenizerConfig = {
 
 export const openTokenizer = (json: TokenizerJson): Tokenizer => new HuggingFaceTokenizer(json, tokenizerConfig)
 
-/** One row of ids: end-of-text, text, end-of-text, text, ... */
-export function tokenRow(tokenizer: Tokenizer, texts: readonly string[]): Int32Array {
-  const end = tokenizer.special.eos!
+/** One row of ids: `end` (the end of a text), text, end, text, ..., end. */
+export function tokenRow(
+  tokenizer: Tokenizer,
+  texts: readonly string[],
+  end: number = tokenizer.special.eos!,
+): Int32Array {
   const ids = texts.flatMap((text) => [
     end,
     ...tokenizer.encode(text, { addSpecialTokens: false, parseSpecialTokens: false }).ids,
@@ -64,7 +67,7 @@ export function tokenRow(tokenizer: Tokenizer, texts: readonly string[]): Int32A
 export function requireEnough(tokens: Int32Array, length: number, paths: readonly string[]): void {
   if (tokens.length > length + 1) return
   throw new ConfigError(
-    'llama-text-short',
+    'text-short',
     `--text ${paths.map((path) => basename(path)).join(' ')}: wanted more than ${length + 1} tokens to learn from, got ` +
       `${tokens.length}; give more text or a smaller --length.`,
   )
