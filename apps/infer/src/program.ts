@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { bertCommand } from './bert/command.ts'
 import { charCommand } from './char/command.ts'
+import { complexityCommand } from './complexity/command.ts'
 import { describeCommand } from './describe/command.ts'
 import { generateCommand } from './generate/command.ts'
 import { recallCommand } from './recall/command.ts'
@@ -14,6 +15,7 @@ export function program(): Command {
     .addCommand(generateCommand())
     .addCommand(bertCommand())
     .addCommand(describeCommand())
+    .addCommand(complexityCommand())
     .addCommand(recallCommand())
     .addCommand(translateCommand())
     .showHelpAfterError()

@@ -50,6 +50,10 @@ export async function openTranslator(folder: string): Promise<Translator> {
   }
   const [start, end, pad] = [id('<s>'), id('</s>'), id('<pad>')]
   const attention = alignmentTap(model)
+  // learned positions end; the start token takes one
+  const places =
+    config.model_type === 'seq2seq_transformer' && config.positions === 'learned' ? config.max_positions : undefined
+  const most = places === undefined ? Number.POSITIVE_INFINITY : places - 1
 
   return {
     where,
@@ -61,7 +65,7 @@ export async function openTranslator(folder: string): Promise<Translator> {
           eosIds: end,
           padId: pad,
           suppressIds: [pad, start],
-          maxNewTokens: maxTokens ?? 2 * source.length + 5,
+          maxNewTokens: Math.min(maxTokens ?? 2 * source.length + 5, most),
           numBeams: beams,
         }
         const { rows } =

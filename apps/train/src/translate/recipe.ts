@@ -108,7 +108,8 @@ export function startTranslate(
   config: TranslatorConfig,
   pairs: readonly EncodedPair[],
 ): TranslateRecipe {
-  const { seed, batch, lr, steps } = settings
+  const { seed, batch, lr } = settings
+  const steps = Math.max(2, settings.steps)
   const rng = new Rng(seed)
   const translator = translatorOf(config)
   const model = init(translator.model, rng.fork('init'))

@@ -67,7 +67,10 @@ export async function trainTranslate(options: TranslateOptions): Promise<Transla
   const encoded = encodePairs(tokenizer, split.train)
   const validation = encodePairs(tokenizer, split.validation)
   const longest = Math.max(
-    ...[...encoded, ...validation].flatMap(({ source, target }) => [source.length, target.length]),
+    ...[...encoded, ...validation, ...encodePairs(tokenizer, split.test)].flatMap(({ source, target }) => [
+      source.length,
+      target.length,
+    ]),
   )
   const config = stored ? await storedConfig(stored.checkpoint) : configOf(shape, tokenizer.vocabSize, longest)
 

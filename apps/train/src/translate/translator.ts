@@ -32,7 +32,8 @@ export interface Translator {
 const ROWS = 32
 
 export function translatorOf(config: TranslatorConfig): Translator {
-  const { model, loss, write } = config.model_type === 'recurrent_seq2seq' ? recurrent(config) : transformer(config)
+  const { model, loss, write, most } =
+    config.model_type === 'recurrent_seq2seq' ? recurrent(config) : transformer(config)
   return {
     model,
     loss,
@@ -50,7 +51,7 @@ export function translatorOf(config: TranslatorConfig): Translator {
           eosIds: special.end,
           padId: special.pad,
           suppressIds: [special.pad, special.start],
-          maxNewTokens: Math.ceil(factor * longest) + 5,
+          maxNewTokens: Math.min(Math.ceil(factor * longest) + 5, most),
           numBeams: beams,
         }
         const generated = await write(batch.ids, batch.lengths, options)
@@ -67,6 +68,7 @@ function recurrent({ model_type: _, ...config }: Extract<TranslatorConfig, { mod
   const model = new RecurrentSeq2Seq(config)
   return {
     model,
+    most: Number.POSITIVE_INFINITY,
     loss: ({ source, lengths, target, labels }: PairBatch): Scalar =>
       model.loss({ source: { ids: idsTensor(source), lengths }, target: idsTensor(target), labels: idsTensor(labels) }),
     write: (source: Ids, lengths: Int32Array, options: Options) =>
@@ -78,6 +80,9 @@ function transformer({ model_type: _, ...config }: Extract<TranslatorConfig, { m
   const model = new Seq2SeqTransformer(config)
   return {
     model,
+    /** Learned positions end; the start token takes one. */
+    most:
+      (config.positions === 'learned' && config.max_positions ? config.max_positions : Number.POSITIVE_INFINITY) - 1,
     loss: ({ source, target, labels }: PairBatch): Scalar =>
       model.loss({ source: idsTensor(source), target: idsTensor(target), labels: idsTensor(labels) }),
     write: (source: Ids, _lengths: Int32Array, options: Options) =>

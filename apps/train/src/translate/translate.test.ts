@@ -1,0 +1,108 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { attentionKinds } from '@filature/recurrent'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { compareTranslators } from './compare.ts'
+import { shapeOf } from './recipe.ts'
+import { trainTranslate } from './train.ts'
+
+let folder: string
+let data: string
+const lines: string[] = []
+
+/** A language in which every word has one translation and the order is turned round. */
+const words = ['rot', 'blau', 'gelb', 'Haus', 'Baum', 'Weg', 'klein', 'alt']
+const theirs = ['red', 'blue', 'yellow', 'house', 'tree', 'way', 'small', 'old']
+const sentences = Array.from({ length: 160 }, (_, i) =>
+  [i % 8, Math.floor(i / 8) % 8, (3 * i + Math.floor(i / 64)) % 8].slice(0, 2 + (i % 2)),
+)
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'filature-translate-'))
+  data = join(folder, 'pairs.tsv')
+  const line = (s: number[]) =>
+    `${s.map((w) => words[w]).join(' ')}\t${[...s]
+      .reverse()
+      .map((w) => theirs[w])
+      .join(' ')}\n`
+  await writeFile(data, sentences.map(line).join(''))
+  lines.length = 0
+  vi.spyOn(console, 'log').mockImplementation((text) => void lines.push(String(text)))
+  vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await rm(folder, { recursive: true })
+})
+
+const small = { hidden: 16, vocabulary: 300, batch: 16, test: 8, beams: 2, backend: 'native,wasm,cpu', threads: 1 }
+const weights = (run: string, step: number) => readFile(join(run, `checkpoint-${step}`, 'model.safetensors'))
+
+it('trains, tests by BLEU against word for word, and resumes bit for bit', async () => {
+  const common = { ...small, data, embedding: 12, attention: 'additive' as const, dropout: 0.1 }
+  const whole = await trainTranslate({ ...common, steps: 12, out: join(folder, 'whole') })
+  expect(whole.reason).toBe('finished')
+  const report = JSON.parse(await readFile(join(folder, 'whole', 'test.json'), 'utf8'))
+  expect(report.examples).toHaveLength(8)
+  expect(report.bleu.score).toBe(whole.test!.bleu.score)
+  expect(report.baseline.referenceLength).toBeGreaterThan(0)
+  expect(report.byLength.reduce((sum: number, band: { sentences: number }) => sum + band.sentences, 0)).toBe(8)
+  expect(lines.join('\n')).toMatch(/tok:13a\|smooth:exp/)
+  expect(lines.join('\n')).toMatch(/word for word \(IBM model 1/)
+
+  // stopped as Ctrl-C would, after the evaluation at step 6
+  const out = join(folder, 'cut')
+  const others = process.listeners('SIGINT')
+  vi.mocked(process.stdout.write).mockImplementation((text) => {
+    if (!String(text).includes('step 6 · held out')) return true
+    for (const listener of process.listeners('SIGINT')) if (!others.includes(listener)) listener('SIGINT')
+    return true
+  })
+  const stopped = await trainTranslate({ ...common, steps: 12, evaluateEvery: 6, out })
+  expect([stopped.reason, stopped.step, stopped.test]).toEqual(['stopped', 6, undefined])
+  const resumed = await trainTranslate({ resume: out, backend: small.backend, threads: 1 })
+  expect(resumed.step).toBe(12)
+  expect(resumed.test!.bleu).toEqual(whole.test!.bleu)
+  expect(await weights(out, 12)).toEqual(await weights(join(folder, 'whole'), 12))
+})
+
+it('trains a Transformer, and learns this language', async () => {
+  const shape = {
+    model: 'transformer',
+    positions: 'learned',
+    layers: 1,
+    heads: 2,
+    dropout: 0,
+    labelSmoothing: 0,
+  } as const
+  const result = await trainTranslate({
+    ...small,
+    ...shape,
+    hidden: 32,
+    lr: 5e-3,
+    data,
+    steps: 150,
+    out: join(folder, 'run'),
+  })
+  const config = JSON.parse(await readFile(join(folder, 'run', `checkpoint-${result.step}`, 'config.json'), 'utf8'))
+  expect(config).toMatchObject({ model_type: 'seq2seq_transformer', positions: 'learned', d_model: 32 })
+  expect(result.smoothedLoss!).toBeLessThan(1)
+})
+
+it('compares all attentions and positions in one table', async () => {
+  const rows = await compareTranslators({ ...small, hidden: 8, data, steps: 1, out: join(folder, 'compare') })
+  const names = [...attentionKinds.map((kind) => `gru ${kind}`), 'transformer sinusoidal', 'transformer learned']
+  expect(rows.map(({ name }) => name)).toEqual(names)
+  const table = await readFile(join(folder, 'compare', 'compare.txt'), 'utf8')
+  for (const name of [...names, 'word for word']) expect(table).toContain(`\n${name} `)
+  await expect(compareTranslators({ ...small, data, attention: 'dot' })).rejects.toThrow(/--attention/)
+})
+
+it('refuses options without effect, missing data and other runs', async () => {
+  expect(() => shapeOf({ model: 'transformer', attention: 'dot' })).toThrow(/--attention/)
+  expect(() => shapeOf({ model: 'lstm', positions: 'learned' })).toThrow(/--positions/)
+  expect(() => shapeOf({ attention: 'none', inputFeeding: true })).toThrow(/--input-feeding/)
+  await expect(trainTranslate({ ...small, data: join(folder, 'nothing.tsv') })).rejects.toThrow(/there is no file/)
+  await expect(trainTranslate({ ...small, resume: folder })).rejects.toThrow(/leave --/)
+})
