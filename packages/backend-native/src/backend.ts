@@ -14,6 +14,9 @@ export class NativeBackend extends MathBackendCPU {
   readonly addon: Addon
   readonly memoryPool: Memory
 
+  /** Data that the kernel at hand has made, null outside. */
+  #made: object[] | null = null
+
   constructor(addon: Addon, options: { poison?: boolean } = {}) {
     super()
     this.addon = addon
@@ -39,7 +42,24 @@ export class NativeBackend extends MathBackendCPU {
   /** A kernel's result: taken as it is. */
   override makeTensorInfo(shape: number[], dtype: DataType, values?: Values | string[]): TensorInfo {
     if (dtype === 'string') return super.makeTensorInfo(shape, dtype, values)
-    return { dataId: this.#store(values as Values, shape, dtype), shape, dtype }
+    const dataId = this.#store(values as Values, shape, dtype)
+    this.#made?.push(dataId)
+    return { dataId, shape, dtype }
+  }
+
+  /** Runs a kernel; what it had made when it threw is freed. */
+  guarded<T>(kernel: () => T): T {
+    const outer = this.#made
+    const made: object[] = []
+    this.#made = made
+    try {
+      return kernel()
+    } catch (error) {
+      for (const dataId of made) this.disposeData(dataId, true)
+      throw error
+    } finally {
+      this.#made = outer
+    }
   }
 
   #store(values: Values, shape: number[], dtype: DataType): object {

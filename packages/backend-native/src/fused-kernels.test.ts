@@ -25,6 +25,7 @@ import {
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadAddon } from './addon.ts'
+import type { NativeBackend } from './backend.ts'
 import { native } from './provider.ts'
 
 // The matrix of all ops holds the small shapes against double precision. Here: shapes beyond the kernels' blocks, against
@@ -275,6 +276,19 @@ describe.each(sets())('%s', (instructionSet) => {
         expect(dropout(x, draw).dataSync()).toEqual(dropoutMask([n], draw).dataSync())
       }
     })
+  })
+
+  it('frees what a kernel had made when it refuses its inputs', () => {
+    const x = tf.ones([3, 4])
+    const [tensors, data] = [tf.memory().numTensors, tf.memory().numDataBuffers]
+    const [wrong, outside] = [tf.tensor1d([0, 9, 1], 'int32'), tf.tensor1d([7], 'int32')]
+    for (let i = 0; i < 3; i++) {
+      expect(() => softmaxCrossEntropy(x, wrong)).toThrow(/labels must be from 0 to 3; entry 1 is 9/)
+      expect(() => embedding(x, outside)).toThrow(/outside 0..2/)
+    }
+    tf.dispose([wrong, outside])
+    expect([tf.memory().numTensors, tf.memory().numDataBuffers]).toEqual([tensors, data])
+    expect((tf.backend() as NativeBackend).numDataIds()).toBe(data)
   })
 
   it('joint gradients come in one call only where they are wanted', async () => {

@@ -44,10 +44,7 @@ export function registerKernels(backendName: string): void {
 function wrapped(kernel: Kernel, fallback: KernelFunc): KernelFunc {
   return (params) => {
     const backend = params.backend as NativeBackend
-    return kernel(params.inputs as Inputs, params.attrs ?? {}, {
-      backend,
-      addon: backend.addon,
-      otherwise: () => fallback(params),
-    })
+    const run = { backend, addon: backend.addon, otherwise: () => fallback(params) }
+    return backend.guarded(() => kernel(params.inputs as Inputs, params.attrs ?? {}, run))
   }
 }
