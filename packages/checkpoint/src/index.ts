@@ -27,3 +27,9 @@ export { type HttpOptions, httpSource } from './sources/http.ts'
 export { bytesSource } from './sources/memory.ts'
 export { sliceSource } from './sources/slice.ts'
 export { tableOf } from './table.ts'
+export {
+  readWordVectors,
+  type WordVectorFormat,
+  type WordVectorOptions,
+  type WordVectors,
+} from './word-vectors/read.ts'
