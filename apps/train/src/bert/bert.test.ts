@@ -9,7 +9,7 @@ import { balanced } from '../classify/passages.ts'
 import { KINDS, kindOf, readBrown, splitSamples } from './brown.ts'
 import { SentencePairs } from './pairs.ts'
 import { trainBert } from './train.ts'
-import { CLS, joinPair, MASK, SEP } from './words.ts'
+import { CLS, encodePlain, joinPair, learnWords, MASK, openWords, SEP } from './words.ts'
 
 let root: string
 const genres = Object.values(KINDS).map(([genre]) => genre!)
@@ -59,6 +59,14 @@ describe('the corpus', () => {
     expect(kindOf('romance')).toBe(3)
     expect(() => kindOf('haiku')).toThrow(/belongs to no kind/)
     expect(splitSamples(samples).heldOut).toHaveLength(4)
+  })
+})
+
+describe('words', () => {
+  it('are read in lower case, as the corpus is', () => {
+    const tokenizer = openWords(learnWords([' the cat sat'.repeat(9)], 300))
+    expect(encodePlain(tokenizer, 'The CAT')).toEqual(encodePlain(tokenizer, 'the cat'))
+    expect(tokenizer.encode('The [MASK]', { addSpecialTokens: false }).ids.at(-1)).toBe(MASK)
   })
 })
 

@@ -13,9 +13,9 @@ export const tokenizerConfig = {
   clean_up_tokenization_spaces: false,
 }
 
-/** Byte-level BPE from the texts, with BERT's special tokens in front. */
+/** Byte-level BPE from lower-case texts, with BERT's special tokens in front; what it reads later is put in lower case. */
 export function learnWords(texts: readonly string[], vocabSize: number): TokenizerJson {
-  return trainBpe(texts, { vocabSize, specialTokens: [...SPECIAL] })
+  return { ...trainBpe(texts, { vocabSize, specialTokens: [...SPECIAL] }), normalizer: { type: 'Lowercase' } }
 }
 
 export const openWords = (json: TokenizerJson): Tokenizer => new HuggingFaceTokenizer(json, tokenizerConfig)
