@@ -7,6 +7,9 @@ import { compareTranslators } from './compare.ts'
 import { shapeOf } from './recipe.ts'
 import { trainTranslate } from './train.ts'
 
+/** A minute would do on two idle cores; a busy machine takes longer. */
+vi.setConfig({ testTimeout: 240_000 })
+
 let folder: string
 let data: string
 const lines: string[] = []
