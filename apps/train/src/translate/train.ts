@@ -166,7 +166,9 @@ interface Made {
 async function report(test: TranslationTest, folder: string, { seconds, parameters, settings }: Made): Promise<void> {
   const { bleu, baseline, byLength, examples } = test
   say(`\nBLEU of ${examples.length} held-out sentences (${BLEU_SIGNATURE}), beams of ${settings.beams}:`)
-  say(`  ${bleu.score.toFixed(2)}  this model (${parameters} parameters, ${(seconds / 60).toFixed(1)} minutes in this run)`)
+  say(
+    `  ${bleu.score.toFixed(2)}  this model (${parameters} parameters, ${(seconds / 60).toFixed(1)} minutes in this run)`,
+  )
   say(`  ${baseline.score.toFixed(2)}  word for word (IBM model 1 of the training pairs)`)
   say(`\n  ${'source words'.padEnd(14)}${'sentences'.padStart(10)}${'BLEU'.padStart(9)}${'word for word'.padStart(15)}`)
   for (const { from, to, sentences, bleu: score, baseline: plain } of byLength) {
