@@ -8,7 +8,7 @@ import { native } from './provider.ts'
 // A worker of the addon alone, as fast to start as can be.
 const code = `
 const { workerData, parentPort } = require('node:worker_threads')
-const addon = require('node-gyp-build')(workerData.root)
+const addon = require('node:module').createRequire(workerData.root)('node-gyp-build')(workerData.root)
 addon.threads(2)
 const n = 192
 const a = new Float32Array(addon.allocate(4 * n * n)).fill(1), c = new Float32Array(addon.allocate(4 * n * n))
