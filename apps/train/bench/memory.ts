@@ -1,8 +1,9 @@
 // Trains a small model for many steps and prints live tensors, live bytes and resident memory as it goes, as JSON lines.
 // node --conditions=@filature/source --import tsx bench/memory.ts BACKEND STEPS
+
+import { activate } from '@filature/command-line'
 import { liveMemory, Rng } from '@filature/tensor'
 import { Trainer } from '@filature/train'
-import { activate } from '../src/backend.ts'
 import { startSession } from '../src/char/session.ts'
 import { configOf, shapeOf } from '../src/char/settings.ts'
 

@@ -56,6 +56,13 @@ function rules(list: Arrows): IForbiddenRuleType[] {
       to: { path: '^apps/' },
     },
     {
+      name: 'apps-apart',
+      comment: 'An app imports no other app; what command lines share is apps/command-line.',
+      severity: 'error',
+      from: { path: '^apps/([^/]+)/' },
+      to: { path: '^apps/', pathNot: '^apps/($1|command-line)/' },
+    },
+    {
       name: 'cycle',
       comment: 'Files of a package do not import each other in a circle.',
       severity: 'error',

@@ -140,6 +140,17 @@ describe('imports', () => {
     expect((await importProblems(root, list)).join('\n')).toContain('cycle')
   })
 
+  it('fail from one app to another, and from a package to what command lines share', async () => {
+    write('apps/command-line/src/index.ts', 'export const three = 3\n')
+    write('apps/infer/src/cli.ts', "import '../../command-line/src/index.ts'\nimport '@filature/tensor'\n")
+    expect(await importProblems(root, list)).toEqual([])
+    write('apps/train/src/cli.ts', "import '../../infer/src/cli.ts'\n")
+    write('packages/tensor/src/out.ts', "export * from '../../../apps/command-line/src/index.ts'\n")
+    const problems = (await importProblems(root, list)).join('\n')
+    expect(problems).toContain('apps/train/src/cli.ts imports apps/infer/src/cli.ts (apps-apart')
+    expect(problems).toMatch(/packages\/tensor\/src\/out\.ts imports apps\/command-line\/src\/index\.ts \(apps:/)
+  })
+
   it('fail from a package that the list does not know', async () => {
     write('packages/stray/src/index.ts', "export * from '@filature/tensor'\n")
     expect((await importProblems(root, list)).join('\n')).toContain('unlisted')

@@ -1,7 +1,7 @@
+import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { generateIds } from '@filature/recurrent'
 import { ConfigError, Rng } from '@filature/tensor'
 import { Command } from 'commander'
-import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { newestRun, openCharModel } from './open-model.ts'
 
 interface CharOptions extends BackendOptions {

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
+import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '@filature/command-line'
 import { Command, InvalidArgumentError } from 'commander'
-import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '../backend.ts'
 import { drawPlots, type LinePlot } from '../plot/line-plot.ts'
 import { layers, type MeasuredLayer, type Size } from './layers.ts'
 import { type Cost, costOf, crossingOf, exponentOf } from './measure.ts'

@@ -1,9 +1,16 @@
 import type { HeldDtype } from '@filature/checkpoint'
+import {
+  activate,
+  type BackendOptions,
+  describeBackend,
+  numberWithin,
+  wholeNumber,
+  withBackend,
+} from '@filature/command-line'
 import { type GenerateOptions, generate, stream } from '@filature/generation'
 import { ConfigError, parametersOf } from '@filature/tensor'
 import type { Tokenizer } from '@filature/tokenizers'
 import { Command, Option } from 'commander'
-import { activate, type BackendOptions, describeBackend, numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { interruptible } from '../interrupt.ts'
 import { type Format, formats, type OpenLlama, openLlama } from './open-llama.ts'
 

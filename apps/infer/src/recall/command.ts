@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
+import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '@filature/command-line'
 import { Command, InvalidArgumentError } from 'commander'
-import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '../backend.ts'
 import { drawPlots } from '../plot/line-plot.ts'
 import { gradientByDistance, type RecallOptions, recallAt } from './measure.ts'
 import { type ReaderKind, readerKinds } from './reader.ts'

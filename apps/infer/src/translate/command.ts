@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
+import { activate, type BackendOptions, wholeNumber, withBackend } from '@filature/command-line'
 import { ConfigError } from '@filature/tensor'
 import { Command } from 'commander'
-import { activate, type BackendOptions, wholeNumber, withBackend } from '../backend.ts'
 import { drawHeatMap } from '../plot/heat-map.ts'
 import { openTranslator } from './open-translator.ts'
 

@@ -1,5 +1,5 @@
+import { numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { Command } from 'commander'
-import { numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { usualShape } from './recipe.ts'
 import { trainBert } from './train.ts'
 

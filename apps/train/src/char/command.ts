@@ -1,5 +1,5 @@
+import { numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { Command, Option } from 'commander'
-import { numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { trainChar } from './train.ts'
 
 const INFINITE = Number.POSITIVE_INFINITY

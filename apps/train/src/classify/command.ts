@@ -1,11 +1,18 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { openCheckpoint } from '@filature/checkpoint'
+import {
+  activate,
+  type BackendOptions,
+  describeBackend,
+  numberWithin,
+  wholeNumber,
+  withBackend,
+} from '@filature/command-line'
 import { ConfigError, Rng } from '@filature/tensor'
 import { stopOnInterrupt } from '@filature/train/node'
 import { bertConfig } from '@filature/transformer'
 import { Command } from 'commander'
-import { activate, type BackendOptions, describeBackend, numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { brownFolder, kindNames, readBrown, splitSamples } from '../bert/brown.ts'
 import { openWords } from '../bert/words.ts'
 import { json, shown } from '../run/folder.ts'

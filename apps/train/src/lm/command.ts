@@ -1,5 +1,5 @@
+import { numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { Command, Option } from 'commander'
-import { numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { presets, tokenKinds, usualShape } from './recipe.ts'
 import { trainLm } from './train.ts'
 

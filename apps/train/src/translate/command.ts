@@ -1,6 +1,6 @@
+import { numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { attentionKinds } from '@filature/recurrent'
 import { Command, Option } from 'commander'
-import { numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { compareTranslators } from './compare.ts'
 import { trainTranslate } from './train.ts'
 

@@ -1,0 +1,3 @@
+import { definePackage } from '../../tooling/vitest/package.ts'
+
+export default definePackage('app-command-line')
