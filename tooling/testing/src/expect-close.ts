@@ -58,6 +58,25 @@ export function worstOf(actual: ArrayLike<number>, expected: ArrayLike<number>):
   return { index, error }
 }
 
+/**
+ * The greatest |actual - expected| / (atol + rtol * |expected|) of any element: at most 1 where every element is close
+ * by itself, not only by the largest. NaN where one is NaN, Infinity where lengths differ.
+ */
+export function worstRatio(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { atol = 1e-5, rtol = 1e-5 }: Closeness = {},
+): number {
+  if (actual.length !== expected.length) return Infinity
+  let worst = 0
+  for (let i = 0; i < expected.length; i++) {
+    const ratio = Math.abs(actual[i]! - expected[i]!) / (atol + rtol * Math.abs(expected[i]!))
+    if (!(ratio <= worst)) worst = ratio
+    if (Number.isNaN(worst)) return worst
+  }
+  return worst
+}
+
 export function largest(data: ArrayLike<number>): number {
   let max = 0
   for (let i = 0; i < data.length; i++) if (Number.isFinite(data[i])) max = Math.max(max, Math.abs(data[i]!))

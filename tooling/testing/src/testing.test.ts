@@ -1,7 +1,7 @@
 import { dispose, keep, tensor } from '@filature/tensor'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { activateBackend, backendsToTest, isRequired } from './backends.ts'
-import { expectClose } from './expect-close.ts'
+import { expectClose, worstRatio } from './expect-close.ts'
 import { inFloat64 } from './float64.ts'
 import { expectNoLeak } from './no-leak.ts'
 import { randomIds, randomNumbers, randomTensor } from './random.ts'
@@ -106,6 +106,15 @@ describe('backends', () => {
   it('say why they are not at hand', async () => {
     expect(await activateBackend('float64')).toEqual({ ok: false, reason: expect.stringContaining('holds floats') })
     expect(await activateBackend('abacus' as never)).toMatchObject({ ok: false })
+  })
+})
+
+describe('worstRatio', () => {
+  it('holds each element against itself', () => {
+    expect(worstRatio([100, 0.00002], [100, 0], { atol: 1e-5, rtol: 1e-5 })).toBeCloseTo(2)
+    expect(worstRatio([100.001], [100], { atol: 0, rtol: 1e-5 })).toBeCloseTo(1)
+    expect(worstRatio([1, Number.NaN, 1], [1, 1, 1])).toBeNaN()
+    expect(worstRatio([1], [1, 1])).toBe(Infinity)
   })
 })
 

@@ -1,4 +1,4 @@
-import { BinaryReader, type WireType } from '@bufbuild/protobuf/wire'
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 
 export interface OnnxTensor {
   readonly shape: readonly number[]
@@ -6,9 +6,10 @@ export interface OnnxTensor {
   readonly values: Float32Array
 }
 
-/** Fields of onnx.proto that lead to a node's constant (ONNX, Apache 2.0): model.graph, graph.node, node.attribute. */
+/** Fields of onnx.proto (ONNX, Apache 2.0): model.graph, graph.node, node.attribute and what lies in them. */
 const MODEL_GRAPH = 7
-const GRAPH = { node: 1, initializer: 5 } as const
+const GRAPH = { node: 1, initializer: 5, output: 12 } as const
+const VALUE_NAME = 1
 const NODE = { output: 2, attribute: 5 } as const
 const ATTRIBUTE = { tensor: 5, graph: 6 } as const
 const TENSOR = { dims: 1, type: 2, floats: 4, name: 8, raw: 9 } as const
@@ -19,6 +20,21 @@ export function onnxConstants(bytes: Uint8Array): Map<string, OnnxTensor> {
   const found = new Map<string, OnnxTensor>()
   for (const [field, value] of fields(bytes)) if (field === MODEL_GRAPH) readGraph(value as Uint8Array, found)
   return found
+}
+
+/** The same network with intermediate values among its outputs, by their names in the graph. */
+export function withOutputs(bytes: Uint8Array, names: readonly string[]): Uint8Array {
+  const graph = new BinaryWriter()
+  for (const name of names) {
+    const value = new BinaryWriter().tag(VALUE_NAME, WireType.LengthDelimited).string(name).finish()
+    graph.tag(GRAPH.output, WireType.LengthDelimited).bytes(value)
+  }
+  // a message that comes a second time is merged into the first
+  const more = new BinaryWriter().tag(MODEL_GRAPH, WireType.LengthDelimited).bytes(graph.finish()).finish()
+  const joined = new Uint8Array(bytes.length + more.length)
+  joined.set(bytes)
+  joined.set(more, bytes.length)
+  return joined
 }
 
 function readGraph(bytes: Uint8Array, found: Map<string, OnnxTensor>): void {
