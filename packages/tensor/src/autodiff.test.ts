@@ -115,6 +115,30 @@ describe('the backward walk', () => {
     expect(Array.from(grads[0]!.dataSync())).toEqual([3, -3, 7])
   })
 
+  it('is the same, and as tidy, in the modes in which tfjs reports on kernels', async () => {
+    const model = init(new Tiny({ rate: 0.1 }), new Rng(7))
+    const step = () =>
+      tidy(() =>
+        values(training(model, new Rng(1), () => valueAndGrads(model, () => model.loss(ids(), labels()))).grads),
+      )
+    const plain = step()
+    const before = liveMemory()
+    tf.env().set('IS_TEST', true) // checks each kernel for leaks
+    try {
+      expect(step()).toEqual(plain)
+    } finally {
+      tf.env().set('IS_TEST', false)
+    }
+    let profiled = plain
+    const { kernels } = await tf.profile(() => {
+      profiled = step()
+    })
+    expect(profiled).toEqual(plain)
+    expect(kernels.map(({ name }) => name)).toContain('BatchMatMul')
+    expect(liveMemory()).toEqual(before)
+    model[Symbol.dispose]()
+  })
+
   it('keeps nothing alive', () => {
     const model = init(new Tiny(), new Rng(7))
     const step = () => tidy(() => void valueAndGrads(model, () => model.loss(ids(), labels())))

@@ -1,6 +1,7 @@
 import * as tf from '#tfjs'
 import { engine, type TapeNode } from './engine.ts'
 import { UsageError } from './errors.ts'
+import { callKernel } from './kernel-call.ts'
 import { keep, tidy } from './memory.ts'
 import type { Tensor } from './types.ts'
 
@@ -15,31 +16,27 @@ export function gradientWanted(input: string): boolean {
 /** While recording with known sources: ids of the tensors that depend on them; all others need no tape. */
 let dependent: Set<number> | null = null
 
-const runKernelFunc = engine.runKernelFunc.bind(engine)
+/** Whether a call with these inputs is to be recorded: the tape is on, and one of them depends on a source. */
+export function isRecorded(inputs: Record<string, Tensor>): boolean {
+  if (!engine.isTapeOn()) return false
+  if (dependent === null) return true
+  for (const name in inputs) {
+    const x = inputs[name]
+    if (x && dependent.has(x.id)) return true
+  }
+  return false
+}
+
+/** Notes that float outputs of a recorded call depend on what it was recorded for. */
+export function markDependent(outputs: readonly Tensor[]): void {
+  if (dependent) for (const y of outputs) if (y.dtype === 'float32') dependent.add(y.id)
+}
 
 // A call whose inputs depend on no source runs off the tape, so that frozen parts keep no activations.
 engine.runKernelFunc = (call) => {
-  if (dependent === null || !engine.isTapeOn()) return runKernelFunc(call)
-  const ids = dependent
-  const { inputs } = call
-  let needed = false
-  for (const name in inputs) {
-    const x = inputs[name]
-    if (x && ids.has(x.id)) {
-      needed = true
-      break
-    }
-  }
-  if (!needed) {
-    engine.state.kernelDepth++
-    try {
-      return runKernelFunc(call)
-    } finally {
-      engine.state.kernelDepth--
-    }
-  }
-  const outputs = runKernelFunc(call)
-  for (const y of Array.isArray(outputs) ? outputs : [outputs]) if (y.dtype === 'float32') ids.add(y.id)
+  const recording = isRecorded(call.inputs)
+  const outputs = callKernel(call, recording)
+  if (recording) markDependent(Array.isArray(outputs) ? outputs : [outputs])
   return outputs
 }
 
@@ -101,13 +98,22 @@ class Flow {
     gradient.dispose()
   }
 
+  /** Hands the gradient over to the tidy of whoever asks; asked again, a clone. */
+  take(x: Tensor): Tensor | null {
+    const gradient = this.#byId.get(x.id)
+    if (!gradient) return null
+    if (!gradient.kept) return tf.clone(gradient)
+    gradient.kept = false
+    return engine.track(gradient)
+  }
+
   drop(x: Tensor): void {
     this.#byId.get(x.id)?.dispose()
     this.#byId.delete(x.id)
   }
 
   dispose(): void {
-    for (const gradient of this.#byId.values()) gradient.dispose()
+    for (const gradient of this.#byId.values()) if (gradient.kept) gradient.dispose()
     this.#byId.clear()
   }
 }
@@ -192,11 +198,7 @@ export function differentiate<T extends Tensor | Tensor[]>(
       }
       for (const tensor of node.saved ?? []) tensor.dispose()
     }
-    // Clones are tracked by the caller's tidy; the flow's own, kept, tensors are freed here.
-    const grads = xs.map((x) => {
-      const gradient = flow.get(x)
-      return gradient ? tf.clone(gradient) : null
-    })
+    const grads = xs.map((x) => flow.take(x))
     return { value: result, grads }
   } finally {
     for (; next >= 0; next--) for (const tensor of tape[next]!.saved ?? []) tensor.dispose()

@@ -19,13 +19,27 @@ export interface Engine {
     kernelDepth: number
     numTensors: number
     numBytes: number
+    profiling: boolean
+    tensorInfo: WeakMap<object, { backend: tf.KernelBackend }>
   }
   backendName: string
-  backend: { numDataIds(): number }
+  backend: tf.KernelBackend
   startTape(): void
   endTape(): void
   isTapeOn(): boolean
   keep<T extends tf.Tensor>(tensor: T): T
+  track<T extends tf.Tensor>(tensor: T): T
+  clone<T extends tf.Tensor>(tensor: T): T
+  makeTensorFromTensorInfo(info: tf.TensorInfo, backend?: tf.KernelBackend): tf.Tensor
+  getTensorsForGradient(kernelName: string, inputs: Record<string, tf.Tensor>, outputs: tf.Tensor[]): tf.Tensor[]
+  addTapeNode(
+    kernelName: string,
+    inputs: Record<string, tf.Tensor>,
+    outputs: tf.Tensor[],
+    gradient: KernelCall['backwardsFunc'] | null,
+    saved: tf.Tensor[],
+    attrs: object | undefined,
+  ): void
   runKernel(name: string, inputs: object, attrs?: object): tf.Tensor | tf.Tensor[]
   runKernelFunc(call: KernelCall): tf.Tensor | tf.Tensor[]
 }
@@ -41,7 +55,19 @@ export interface KernelCall {
 
 export const engine = tf.engine() as unknown as Engine
 
-const INTERNALS = ['startTape', 'endTape', 'isTapeOn', 'keep', 'runKernel', 'runKernelFunc'] as const
+const INTERNALS = [
+  'startTape',
+  'endTape',
+  'isTapeOn',
+  'keep',
+  'track',
+  'clone',
+  'makeTensorFromTensorInfo',
+  'getTensorsForGradient',
+  'addTapeNode',
+  'runKernel',
+  'runKernelFunc',
+] as const
 
 /** Refuses an engine whose internals have moved, and a second copy of this package on the same engine. */
 function checkEngine(): void {

@@ -1,10 +1,10 @@
 import * as tf from '#tfjs'
 import { ConfigError } from './errors.ts'
-import { atLabel, softmaxCrossEntropy } from './fused/cross-entropy.ts'
+import { atLabel, type Reduction, reducedCrossEntropy } from './fused/cross-entropy.ts'
 import { logSigmoid } from './ops/activation.ts'
 import type { Scalar, Tensor } from './types.ts'
 
-export type Reduction = 'none' | 'mean' | 'sum'
+export type { Reduction }
 
 function reduceBy(x: Tensor, reduction: Reduction): Tensor {
   if (reduction === 'none') return x
@@ -29,25 +29,22 @@ export function crossEntropy(
   { reduction = 'mean', ignoreIndex = -100, labelSmoothing = 0, weight }: CrossEntropyOptions = {},
 ): Tensor {
   const V = logits.shape[logits.rank - 1]!
-  const rows = tf.reshape(logits, [-1, V])
-  const ids = tf.reshape(labels, [-1])
-  const kept = tf.cast(tf.notEqual(ids, ignoreIndex), 'float32')
-  let loss: Tensor
-  let total: Tensor
-  if (weight) {
-    const safe = tf.where(tf.notEqual(ids, ignoreIndex), ids, tf.zerosLike(ids)) as tf.Tensor1D
-    const logp = tf.logSoftmax(rows)
-    const ofLabel = tf.mul(tf.gather(weight, safe), kept)
-    const hit = tf.mul(tf.neg(atLabel(logp, ids)), ofLabel)
-    const spread = tf.mul(tf.mul(tf.sum(tf.mul(logp, weight), 1), -1 / V), kept)
-    loss = tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(spread, labelSmoothing))
-    total = tf.sum(ofLabel)
-  } else {
-    loss = softmaxCrossEntropy(rows, ids, { ignoreIndex, labelSmoothing })
-    total = tf.sum(kept)
+  const rows = logits.rank === 2 ? logits : tf.reshape(logits, [-1, V])
+  const ids = labels.rank === 1 ? labels : tf.reshape(labels, [-1])
+  if (!weight) {
+    const loss = reducedCrossEntropy(rows, ids, { ignoreIndex, labelSmoothing, reduction })
+    return reduction === 'none' ? tf.reshape(loss, labels.shape) : loss
   }
+  const isKept = tf.notEqual(ids, ignoreIndex)
+  const kept = tf.cast(isKept, 'float32')
+  const safe = tf.where(isKept, ids, tf.zerosLike(ids)) as tf.Tensor1D
+  const logp = tf.logSoftmax(rows)
+  const ofLabel = tf.mul(tf.gather(weight, safe), kept)
+  const hit = tf.mul(tf.neg(atLabel(logp, ids)), ofLabel)
+  const spread = tf.mul(tf.mul(tf.sum(tf.mul(logp, weight), 1), -1 / V), kept)
+  const loss = tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(spread, labelSmoothing))
   if (reduction === 'none') return tf.reshape(loss, labels.shape)
-  return reduction === 'sum' ? tf.sum(loss) : tf.div(tf.sum(loss), total)
+  return reduction === 'sum' ? tf.sum(loss) : tf.div(tf.sum(loss), tf.sum(ofLabel))
 }
 
 /** Cross-entropy against class probabilities: mean over rows of -sum p log softmax. logits, target (N, V) */

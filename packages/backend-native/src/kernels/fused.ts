@@ -40,6 +40,20 @@ function rotary(source: string, turn: boolean): Kernel {
   }
 }
 
+function sumOf(values: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]!
+  return sum
+}
+
+/** What each row's loss counts for: 1, or one over the number of labels that are not ignored. */
+function shareOf(reduction: 'sum' | 'mean', labels: Int32Array, ignoreIndex: number): number {
+  if (reduction === 'sum') return 1
+  let kept = 0
+  for (let i = 0; i < labels.length; i++) if (labels[i] !== ignoreIndex) kept++
+  return 1 / kept
+}
+
 export const fused: Kernels = {
   FilatureLayerNorm({ x, weight, bias }, { eps, forGradient }, { backend, addon }) {
     const [rows, columns] = rowsOf(x!.shape)
@@ -97,24 +111,31 @@ export const fused: Kernels = {
   FilatureDropout: dropout('x'),
   FilatureDropoutGrad: dropout('d_y'),
 
-  FilatureSoftmaxCrossEntropy({ logits, labels }, { ignoreIndex, labelSmoothing }, { backend, addon }) {
+  FilatureSoftmaxCrossEntropy({ logits, labels }, { ignoreIndex, labelSmoothing, reduction }, { backend, addon }) {
     const [rows, V] = logits!.shape as [number, number]
     const [loss, lse] = [output(backend, [rows]), output(backend, [rows])]
     const [x, ids] = [backend.floats(logits!), backend.ints(labels!)]
     addon.crossEntropy(rows, V, ignoreIndex, labelSmoothing, x, ids, loss.values, lse.values)
-    return [loss.info, lse.info]
+    if (reduction === 'none') return [loss.info, lse.info]
+    const total = output(backend, [])
+    total.values[0] = sumOf(loss.values) * shareOf(reduction, ids, ignoreIndex)
+    backend.disposeData(loss.info.dataId)
+    return [total.info, lse.info]
   },
 
   FilatureSoftmaxCrossEntropyGrad(
     { logits, labels, lse, d_loss },
-    { ignoreIndex, labelSmoothing, needs },
+    { ignoreIndex, labelSmoothing, reduction, needs },
     { backend, addon },
   ) {
     const gradients = new Gradients(backend, needs)
     const [rows, V] = logits!.shape as [number, number]
     const dx = gradients.of('logits', logits)
-    const [x, l, d] = [backend.floats(logits!), backend.floats(lse!), backend.floats(d_loss!)]
-    if (dx) addon.crossEntropyGrad(rows, V, ignoreIndex, labelSmoothing, x, backend.ints(labels!), l, d, dx)
+    const [x, ids, l] = [backend.floats(logits!), backend.ints(labels!), backend.floats(lse!)]
+    let d = backend.floats(d_loss!)
+    if (reduction !== 'none') d = backend.memoryPool.floats(rows).fill(d[0]! * shareOf(reduction, ids, ignoreIndex))
+    if (dx) addon.crossEntropyGrad(rows, V, ignoreIndex, labelSmoothing, x, ids, l, d, dx)
+    if (reduction !== 'none') backend.memoryPool.discard(d)
     return gradients.results
   },
 

@@ -3,6 +3,8 @@ import { host } from '#host'
 import type { KernelModule } from '../module/kernel-module.ts'
 import type { EngineModule } from './host-types.ts'
 
+const sizeOf = (shape: readonly number[]) => shape.reduce((n, d) => n * d, 1)
+
 /** tfjs' wasm backend with our kernels beside it, on the same memory. */
 export class WasmEngine extends host.BackendWasm {
   readonly kernels: KernelModule
@@ -21,6 +23,16 @@ export class WasmEngine extends host.BackendWasm {
     return tensor ? this.dataIdMap.get(tensor.dataId).memoryOffset : 0
   }
 
+  /** The numbers of a float32 tensor where they lie; good until the next allocation, which may move the memory. */
+  floats(tensor: TensorInfo): Float32Array {
+    return new Float32Array(this.engine.HEAPU8.buffer, this.at(tensor), sizeOf(tensor.shape))
+  }
+
+  /** The numbers of an int32 tensor, as `floats`. */
+  ints(tensor: TensorInfo): Int32Array {
+    return new Int32Array(this.engine.HEAPU8.buffer, this.at(tensor), sizeOf(tensor.shape))
+  }
+
   /** A new tensor whose values are whatever was there. */
   empty(shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
     return this.makeOutput(shape as number[], dtype)
@@ -30,8 +42,7 @@ export class WasmEngine extends host.BackendWasm {
   zeros(shape: readonly number[], dtype: DataType = 'float32'): TensorInfo {
     const out = this.empty(shape, dtype)
     const from = this.at(out)
-    const size = shape.reduce((n, d) => n * d, 1)
-    this.engine.HEAPU8.fill(0, from, from + size * (dtype === 'bool' ? 1 : 4))
+    this.engine.HEAPU8.fill(0, from, from + sizeOf(shape) * (dtype === 'bool' ? 1 : 4))
     return out
   }
 

@@ -34,7 +34,7 @@ function unsortedSegmentSum(engine: WasmEngine, { x, segmentIds }: Inputs, { num
   return scatterAdd(engine, x!, segmentIds!, [numSegments, ...x!.shape.slice(1)], NO_PADDING)
 }
 
-type LossAttrs = { ignoreIndex: number; labelSmoothing: number }
+type LossAttrs = { ignoreIndex: number; labelSmoothing: number; reduction: 'none' | 'mean' | 'sum' }
 
 function crossEntropy(engine: WasmEngine, { logits, labels }: Inputs, attrs: LossAttrs): TensorInfo[] {
   const [N, V] = logits!.shape as [number, number]
@@ -44,22 +44,41 @@ function crossEntropy(engine: WasmEngine, { logits, labels }: Inputs, attrs: Los
     ...[context, engine.at(logits), engine.at(labels), engine.at(loss), engine.at(lse)],
     ...[N, V, attrs.ignoreIndex, attrs.labelSmoothing],
   )
-  return [loss, lse]
+  if (attrs.reduction === 'none') return [loss, lse]
+  const total = engine.empty([])
+  let sum = 0
+  for (const row of engine.floats(loss)) sum += row
+  engine.floats(total)[0] = sum * shareOf(engine, labels!, attrs)
+  engine.disposeData(loss.dataId)
+  return [total, lse]
+}
+
+/** What each row's loss counts for: 1, or one over the number of labels that are not ignored. */
+function shareOf(engine: WasmEngine, labels: TensorInfo, { reduction, ignoreIndex }: LossAttrs): number {
+  if (reduction === 'sum') return 1
+  let kept = 0
+  for (const label of engine.ints(labels)) if (label !== ignoreIndex) kept++
+  return 1 / kept
 }
 
 function crossEntropyGrad(engine: WasmEngine, inputs: Inputs, attrs: LossAttrs & { needs: string[] }): TensorInfo[] {
   const { logits, labels, lse, d_loss } = inputs
   const [N, V] = logits!.shape as [number, number]
-  return attrs.needs.map((name) => {
+  const reduced = attrs.reduction !== 'none'
+  const rows = reduced ? engine.empty([N]) : d_loss!
+  if (reduced) engine.floats(rows).fill(engine.floats(d_loss!)[0]! * shareOf(engine, labels!, attrs))
+  const grads = attrs.needs.map((name) => {
     if (name !== 'logits') return engine.zeros([N], 'int32')
     const grad = engine.empty([N, V])
     const { run, context } = engine.kernels
     run.cross_entropy_gradient!(
-      ...[context, engine.at(logits), engine.at(labels), engine.at(lse), engine.at(d_loss), engine.at(grad)],
+      ...[context, engine.at(logits), engine.at(labels), engine.at(lse), engine.at(rows), engine.at(grad)],
       ...[N, V, attrs.ignoreIndex, attrs.labelSmoothing],
     )
     return grad
   })
+  if (reduced) engine.disposeData(rows.dataId)
+  return grads
 }
 
 export const softmax = kernel('Softmax', (engine, { logits }: Inputs) => {

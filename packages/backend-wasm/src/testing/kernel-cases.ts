@@ -254,7 +254,7 @@ export function describeKernels(options: WasmOptions): void {
       ] as const) {
         const labels = ids(Array.from({ length: N }, (_, i) => (i % 5 === 3 ? -100 : (i * 7) % V)))
         const inputs = { logits: random([N, V], 1, 3), labels }
-        const attrs = { ignoreIndex: -100, labelSmoothing }
+        const attrs = { ignoreIndex: -100, labelSmoothing, reduction: 'none' as const }
         const define = (changed: reference.Arrays) => [reference.crossEntropy(changed, attrs)]
         check({ op: 'SoftmaxCrossEntropy', inputs, attrs, outputs: ['loss'], hidden: ['lse'], define, wrt: ['logits'] })
       }

@@ -3,7 +3,9 @@ import { ShapeError } from '../errors.ts'
 import type { Tensor, Tensor1D } from '../types.ts'
 import { type FusedOp, runFused } from './op.ts'
 
-type Attributes = { ignoreIndex: number; labelSmoothing: number }
+/** 'mean' divides by the number of labels that are not ignored. */
+export type Reduction = 'none' | 'mean' | 'sum'
+type Attributes = { ignoreIndex: number; labelSmoothing: number; reduction: Reduction }
 
 /** logp[label] of each row, 0 for a label outside 0..V-1. Other columns may be -inf. logp (N, V), labels int32 (N) -> (N) */
 export function atLabel(logp: Tensor, labels: Tensor): Tensor1D {
@@ -17,7 +19,7 @@ const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
   outputs: ['loss'],
   hidden: ['lse'],
   saves: ['logits', 'labels', 'lse'],
-  composed: ({ logits, labels }, { ignoreIndex, labelSmoothing }) => {
+  composed: ({ logits, labels }, { ignoreIndex, labelSmoothing, reduction }) => {
     const logp = tf.logSoftmax(logits)
     const hit = tf.neg(atLabel(logp, labels))
     const loss =
@@ -26,7 +28,10 @@ const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
     const V = logits.shape[1]!
     const known = tf.logicalAnd(tf.greaterEqual(labels, 0), tf.less(labels, V))
     const checked = tf.where(known, loss, tf.fill(loss.shape, Number.NaN))
-    return [tf.where(tf.notEqual(labels, ignoreIndex), checked, tf.zerosLike(loss))]
+    const kept = tf.notEqual(labels, ignoreIndex)
+    const rows = tf.where(kept, checked, tf.zerosLike(loss))
+    if (reduction === 'none') return [rows]
+    return [reduction === 'sum' ? tf.sum(rows) : tf.div(tf.sum(rows), tf.sum(tf.cast(kept, 'float32')))]
   },
 }
 
@@ -37,8 +42,13 @@ const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
 export function softmaxCrossEntropy(
   logits: Tensor,
   labels: Tensor,
-  { ignoreIndex = -100, labelSmoothing = 0 }: Partial<Attributes> = {},
+  { ignoreIndex = -100, labelSmoothing = 0 }: Partial<Omit<Attributes, 'reduction'>> = {},
 ): Tensor1D {
+  return reducedCrossEntropy(logits, labels, { ignoreIndex, labelSmoothing, reduction: 'none' }) as Tensor1D
+}
+
+/** The same, reduced in the one kernel: (N), or a scalar. */
+export function reducedCrossEntropy(logits: Tensor, labels: Tensor, attrs: Attributes): Tensor {
   if (logits.rank !== 2 || labels.rank !== 1 || labels.shape[0] !== logits.shape[0] || labels.dtype !== 'int32') {
     throw new ShapeError(
       'cross-entropy-shape',
@@ -46,5 +56,5 @@ export function softmaxCrossEntropy(
         `${labels.dtype} [${labels.shape}]; flatten batch and time first.`,
     )
   }
-  return runFused(op, { logits, labels }, { ignoreIndex, labelSmoothing })[0] as Tensor1D
+  return runFused(op, { logits, labels }, attrs)[0]!
 }

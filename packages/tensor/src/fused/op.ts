@@ -1,6 +1,8 @@
 import * as tf from '#tfjs'
-import { differentiate, gradientWanted } from '../autodiff.ts'
+import { differentiate, gradientWanted, isRecorded, markDependent } from '../autodiff.ts'
 import { engine } from '../engine.ts'
+import { alias, offTape } from '../kernel-call.ts'
+import { keep } from '../memory.ts'
 import type { Tensor } from '../types.ts'
 
 export type Inputs = Record<string, Tensor | undefined>
@@ -41,35 +43,34 @@ export function runFused<I extends Inputs, A extends object>(op: FusedOp<I, A>, 
     return Array.isArray(out) ? out : [out]
   }
   const count = op.outputs.length
-  if (!engine.isTapeOn()) return run(false).slice(0, count)
+  if (!isRecorded(given)) return offTape(() => run(false)).slice(0, count)
 
   const joint = registered(`${kernel}Grad`)
+  const all = offTape(() => run(joint))
+  const outputs = all.slice(0, count)
   const saves = joint ? (op.saves ?? [...Object.keys(given), ...op.outputs, ...(op.hidden ?? [])]) : Object.keys(given)
-  const savedNames: string[] = []
-  const outputs = engine.runKernelFunc({
-    inputs: given,
-    attrs,
-    forwardFunc: (_, save) => {
-      const all = run(joint)
-      const available: Record<string, Tensor | undefined> = { ...given }
-      ;[...op.outputs, ...(op.hidden ?? [])].forEach((name, i) => {
-        available[name] = all[i]
-      })
-      for (const name of saves) if (available[name]) savedNames.push(name)
-      save(savedNames.map((name) => available[name]!))
-      return all.slice(0, count)
-    },
-    backwardsFunc: (dy, saved) => {
-      const dys = Array.isArray(dy) ? dy : [dy]
-      const byName = Object.fromEntries(savedNames.map((name, i) => [name, saved[i]!]))
-      const needs = Object.keys(given).filter(gradientWanted)
-      const grads = joint
-        ? jointGradients(op, kernel, byName, dys, attrs, needs)
-        : recomputed(op, byName, dys, attrs, needs)
-      return Object.fromEntries(needs.map((name, i) => [name, () => grads[i]!]))
-    },
+  const available: Record<string, Tensor | undefined> = { ...given }
+  op.outputs.forEach((name, i) => {
+    available[name] = outputs[i]
   })
-  return outputs as Tensor[]
+  const saved: Record<string, Tensor> = {}
+  for (const name of saves) if (available[name]) saved[name] = alias(available[name])
+  op.hidden?.forEach((name, i) => {
+    const x = all[count + i]
+    if (x && saves.includes(name)) saved[name] = keep(x)
+    else x?.dispose()
+  })
+  const gradient = (dy: Tensor | Tensor[]) => {
+    const dys = Array.isArray(dy) ? dy : [dy]
+    const needs = Object.keys(given).filter(gradientWanted)
+    const grads = joint
+      ? jointGradients(op, kernel, saved, dys, attrs, needs)
+      : recomputed(op, saved, dys, attrs, needs)
+    return Object.fromEntries(needs.map((name, i) => [name, () => grads[i]!]))
+  }
+  engine.addTapeNode('custom', given, outputs, gradient, Object.values(saved), attrs)
+  markDependent(outputs)
+  return outputs
 }
 
 function jointGradients<I extends Inputs, A extends object>(

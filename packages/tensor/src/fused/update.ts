@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { engine } from '../engine.ts'
+import { callKernel } from '../kernel-call.ts'
 import type { Tensor } from '../types.ts'
 
 /**
@@ -11,5 +12,5 @@ import type { Tensor } from '../types.ts'
 export function runUpdate(name: string, inputs: Record<string, Tensor>, attrs: object): Tensor[] | undefined {
   const kernel = `Filature${name}`
   if (tf.getKernel(kernel, engine.backendName ?? tf.getBackend()) === undefined) return undefined
-  return engine.runKernel(kernel, inputs, attrs) as Tensor[]
+  return callKernel({ kernelName: kernel, inputs, attrs }, false) as Tensor[]
 }
