@@ -14,24 +14,31 @@ import {
   xavierUniform,
 } from '@filature/tensor'
 
-/** Options as torch's `nn.Transformer` names them; tensors are always (B, T, C). */
-export interface TransformerConfig {
+/** Options as torch's `nn.TransformerEncoderLayer` names them; tensors are always (B, T, C). */
+export interface TransformerLayerConfig {
   d_model: number
   nhead: number
-  num_encoder_layers: number
-  num_decoder_layers: number
   dim_feedforward?: number
   dropout?: number
-  activation?: 'relu' | 'gelu'
+  /** torch has relu and gelu by name, the others as functions */
+  activation?: Exclude<ActivationKind, 'none'>
   /** Norms before attention and feed-forward instead of after. */
   norm_first?: boolean
   layer_norm_eps?: number
 }
 
-export type TransformerOptions = Required<TransformerConfig>
+/** Options as torch's `nn.Transformer` names them. */
+export interface TransformerConfig extends TransformerLayerConfig {
+  num_encoder_layers: number
+  num_decoder_layers: number
+}
+
+type LayerOptions = Required<TransformerLayerConfig>
+
+const activations = ['relu', 'gelu', 'gelu_tanh', 'silu', 'tanh', 'sigmoid', 'quick_gelu'] as const
 
 /** Fills in torch's defaults. */
-export function completeTransformer(config: TransformerConfig): TransformerOptions {
+function complete<T extends TransformerLayerConfig>(config: T): T & LayerOptions {
   const options = {
     dim_feedforward: 2048,
     dropout: 0.1,
@@ -40,8 +47,11 @@ export function completeTransformer(config: TransformerConfig): TransformerOptio
     layer_norm_eps: 1e-5,
     ...config,
   }
-  if (options.activation !== 'relu' && options.activation !== 'gelu') {
-    throw new ConfigError('transformer-activation', `Transformer: wanted relu or gelu, got '${options.activation}'.`)
+  if (!activations.includes(options.activation)) {
+    throw new ConfigError(
+      'transformer-activation',
+      `Transformer: wanted activation ${activations.join(', ')}; got '${options.activation}'.`,
+    )
   }
   return options
 }
@@ -82,11 +92,11 @@ abstract class Layer extends Module {
   }
 }
 
-const linear1 = ({ d_model, dim_feedforward, activation }: TransformerOptions) =>
-  new Linear(d_model, dim_feedforward, { init: xavierUniform(), activation: activation satisfies ActivationKind })
-const linear2 = ({ d_model, dim_feedforward }: TransformerOptions) =>
+const linear1 = ({ d_model, dim_feedforward, activation }: LayerOptions) =>
+  new Linear(d_model, dim_feedforward, { init: xavierUniform(), activation })
+const linear2 = ({ d_model, dim_feedforward }: LayerOptions) =>
   new Linear(dim_feedforward, d_model, { init: xavierUniform() })
-const norm = ({ d_model, layer_norm_eps: eps }: TransformerOptions) => new LayerNorm(d_model, { eps })
+const norm = ({ d_model, layer_norm_eps: eps }: LayerOptions) => new LayerNorm(d_model, { eps })
 
 /** Self-attention and feed-forward. (B, S, C) -> (B, S, C) */
 export class TransformerEncoderLayer extends Layer {
@@ -100,8 +110,9 @@ export class TransformerEncoderLayer extends Layer {
   readonly dropout2: Dropout
   readonly normFirst: boolean
 
-  constructor(options: TransformerOptions) {
+  constructor(config: TransformerLayerConfig) {
     super()
+    const options = complete(config)
     const { d_model: C, nhead: H, dropout } = options
     this.self_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
     this.linear1 = linear1(options)
@@ -144,8 +155,9 @@ export class TransformerDecoderLayer extends Layer {
   readonly dropout3: Dropout
   readonly normFirst: boolean
 
-  constructor(options: TransformerOptions) {
+  constructor(config: TransformerLayerConfig) {
     super()
+    const options = complete(config)
     const { d_model: C, nhead: H, dropout } = options
     this.self_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
     this.multihead_attn = new MultiheadAttention(C, H, { dropout, outInit: xavierUniform() })
@@ -192,8 +204,9 @@ export class TransformerEncoder extends Module {
   readonly layers: TransformerEncoderLayer[]
   readonly norm: LayerNorm
 
-  constructor(options: TransformerOptions) {
+  constructor(config: TransformerLayerConfig & { num_encoder_layers: number }) {
     super()
+    const options = complete(config)
     this.layers = Array.from({ length: options.num_encoder_layers }, () => new TransformerEncoderLayer(options))
     this.norm = norm(options)
   }
@@ -208,8 +221,9 @@ export class TransformerDecoder extends Module {
   readonly layers: TransformerDecoderLayer[]
   readonly norm: LayerNorm
 
-  constructor(options: TransformerOptions) {
+  constructor(config: TransformerLayerConfig & { num_decoder_layers: number }) {
     super()
+    const options = complete(config)
     this.layers = Array.from({ length: options.num_decoder_layers }, () => new TransformerDecoderLayer(options))
     this.norm = norm(options)
   }
@@ -227,9 +241,8 @@ export class Transformer extends Module {
 
   constructor(config: TransformerConfig) {
     super()
-    const options = completeTransformer(config)
-    this.encoder = new TransformerEncoder(options)
-    this.decoder = new TransformerDecoder(options)
+    this.encoder = new TransformerEncoder(config)
+    this.decoder = new TransformerDecoder(config)
   }
 
   /** src (B, S, C), tgt (B, T, C) -> (B, T, C) */

@@ -33,6 +33,7 @@ export {
   TransformerDecoderLayer,
   TransformerEncoder,
   TransformerEncoderLayer,
+  type TransformerLayerConfig,
 } from './encoder-decoder.ts'
 export {
   GPT2Attention,
