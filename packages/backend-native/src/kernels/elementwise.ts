@@ -56,6 +56,7 @@ for (const [name, op] of Object.entries(UNARY)) if (name !== 'Step') exact[name]
 
 export const elementwise: Kernels = {
   ...exact,
+  FilatureErf: unary(UNARY.Erf),
   Relu: activation('relu'),
   Sigmoid: activation('sigmoid'),
   Tanh: activation('tanh'),

@@ -51,6 +51,7 @@ function swigluGrad(engine: WasmEngine, { gate, up, d_y }: Inputs, { needs }: { 
 
 export const activations: KernelConfig[] = [
   ...UNARY.map((name, code) => kernel(name, unary(code))),
+  kernel('FilatureErf', unary(UNARY.indexOf('Erf'))),
   kernel('FilatureActivation', activation),
   kernel('FilatureActivationGrad', activationGrad),
   kernel('FilatureSwiGLU', swiglu),

@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { engine } from '../engine.ts'
+import { hasKernel } from '../fused/op.ts'
 import type { Tensor } from '../types.ts'
 import { clip } from './elementwise.ts'
 
@@ -45,13 +46,14 @@ function composedErf<T extends Tensor>(x: T): T {
   return tf.where(tf.lessEqual(tf.abs(x), 0.5), near, far as Tensor) as T
 }
 
-/** The error function, exact to rounding; derivative 2 / sqrt(pi) exp(-x^2). */
+/** The error function, exact to rounding; derivative 2 / sqrt(pi) exp(-x^2). A backend's kernel is `FilatureErf`. */
 export function erf<T extends Tensor>(x: T): T {
   return engine.runKernelFunc({
     inputs: { x },
     forwardFunc: (_, save) => {
       save([x])
-      return composedErf(x)
+      const kernel = x.dtype === 'float32' && hasKernel({ name: 'Erf' })
+      return kernel ? (engine.runKernel('FilatureErf', { x }) as T) : composedErf(x)
     },
     backwardsFunc: (dy, [saved]) => ({
       x: () => tf.mul(tf.mul(dy as Tensor, tf.exp(tf.neg(tf.square(saved!)))), 2 / Math.sqrt(Math.PI)),

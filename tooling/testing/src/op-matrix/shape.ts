@@ -15,8 +15,13 @@ export const shape: Entry[] = [
   ...of('squeeze', { one: [{ x: normal([3, 1, 5, 1]) }, ({ x }) => t.squeeze(x, [1])] }),
   ...of('broadcastTo', {
     'new and stretched axes': [{ x: normal([3, 1]) }, ({ x }) => t.broadcastTo(x, [2, 3, 5])],
+    'five axes': [{ x: normal([2, 1, 3, 1, 2]) }, ({ x }) => t.broadcastTo(x, [2, 4, 3, 2, 2])],
   }),
-  ...of('tile', { 'two axes': [{ x: normal([2, 3]) }, ({ x }) => t.tile(x, [3, 2])] }),
+  ...of('tile', {
+    'two axes': [{ x: normal([2, 3]) }, ({ x }) => t.tile(x, [3, 2])],
+    'five axes': [{ x: normal([2, 1, 3, 2, 2]) }, ({ x }) => t.tile(x, [2, 3, 1, 2, 2])],
+    'six axes': [{ x: normal([2, 1, 2, 3, 1, 2]) }, ({ x }) => t.tile(x, [1, 2, 2, 1, 3, 2])],
+  }),
   ...of('concat', {
     'last axis': [{ a: normal([3, 2]), b: normal([3, 5]) }, ({ a, b }) => t.concat([a, b], 1)],
     'middle axis': [{ a: normal([2, 1, 4]), b: normal([2, 3, 4]) }, ({ a, b }) => t.concat([a, b], 1)],
