@@ -9,14 +9,25 @@ afterEach(() => {
   process.exitCode = undefined
 })
 
-it.each(['vit', 'llama', 'caption'])('%s says what it does and how each option stands', (name) => {
-  const help = program()
+const helpOf = (name: string) =>
+  program()
     .commands.find((command) => command.name() === name)!
     .helpInformation()
-  for (const option of ['--out', '--resume', '--steps', '--minutes', '--seed', '--lr', '--backend', '--threads']) {
+
+it.each(['bert', 'caption', 'char', 'llama', 'lm', 'translate', 'vit'])('%s has the options of every run', (name) => {
+  const help = helpOf(name)
+  for (const option of ['--out', '--resume', '--minutes', '--steps', '--seed', '--lr', '--backend', '--threads']) {
     expect(help).toContain(option)
   }
-  expect(help).toMatch(/--batch <n> +\S.*\(default:\s+\d+\)/)
+  for (const option of ['--evaluate-every <steps>', '--save-every <steps>']) expect(help).toContain(option)
+})
+
+it.each(['bert', 'llama', 'lm', 'vit'])('%s says how each option of its shape stands', (name) => {
+  const help = helpOf(name).replaceAll(/\n +/g, ' ')
+  expect(help).toMatch(/--batch <n> +\S.*?\(default: \d+\)/)
+  expect(help).toMatch(/--lr <rate> +highest learning rate.*?\(default: 0\.\d+\)/)
+  expect(help).toMatch(/--dropout <rate> +\S*.*?\(default: 0/)
+  expect(help).toMatch(/--weight-decay <rate> +\S*.*?\(default: 0\.\d+\)/)
 })
 
 it('ends with 130 when it is stopped, and with nothing when it finishes', async () => {

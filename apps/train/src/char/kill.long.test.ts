@@ -8,7 +8,7 @@ import { Rng } from '@filature/tensor'
 import { newestCheckpoint } from '@filature/train/node'
 import { expect, it } from 'vitest'
 import { run } from '../__tests__/command-line.ts'
-import { novel } from './text.ts'
+import { novel } from '../text/read.ts'
 
 const KILLS = 50
 const STEPS = 1200

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { run } from '../__tests__/command-line.ts'
-import { novel } from './text.ts'
+import { novel } from '../text/read.ts'
 
 const quote = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
 const inTerminal = (command: string[]) => ['script', '-qefc', command.map(quote).join(' '), '/dev/null']

@@ -1,25 +1,22 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { basename, extname, join, relative, resolve } from 'node:path'
-import { activate, type BackendOptions, describeBackend } from '@filature/command-line'
+import { basename, extname, join, resolve } from 'node:path'
+import { activate, describeBackend } from '@filature/command-line'
 import { type CharConfig, CharVocabulary } from '@filature/recurrent'
 import { ConfigError, Rng } from '@filature/tensor'
 import { type LogEntry, type RunResult, type TokenBatch, Trainer } from '@filature/train'
 import { jsonlMetrics, newestCheckpoint, progressBar, stopOnInterrupt, trainingFolder } from '@filature/train/node'
-import { stepsWithin } from './plan.ts'
+import { json, newRunFolder, refuseWithResume, shown } from '../run/folder.ts'
+import type { RunOptions } from '../run/options.ts'
+import { stepsWithin } from '../run/plan.ts'
+import { say } from '../run/train.ts'
+import { novel, readText } from '../text/read.ts'
 import { evaluate, startSession } from './session.ts'
 import { type CharSettings, configOf, type Preset, shapeOf } from './settings.ts'
-import { novel, readText, splitText } from './text.ts'
 
 /** The command line's options, as commander gives them. */
-export interface CharOptions extends BackendOptions {
+export interface CharOptions extends RunOptions {
   text?: string
-  out?: string
-  resume?: string
   preset?: Preset
-  minutes?: number
-  steps?: number
-  seed?: number
   hidden?: number
   embedding?: number
   layers?: number
@@ -28,9 +25,7 @@ export interface CharOptions extends BackendOptions {
   length?: number
   lr?: number
   heldOut?: number
-  evaluateEvery?: number
   sampleEvery?: number
-  saveEvery?: number
 }
 
 interface Run {
@@ -47,10 +42,9 @@ export interface CharResult extends RunResult {
 
 /** `filature-train char`: trains a character model on a text, from the beginning or from a checkpoint. */
 export async function trainChar(options: CharOptions): Promise<CharResult> {
-  const say = (line = '') => console.log(line)
   const backend = await activate(options)
   const run =
-    options.resume === undefined ? await newRun(options, backend.name, say) : await storedRun(options.resume, options)
+    options.resume === undefined ? await newRun(options, backend.name) : await storedRun(options.resume, options)
   const { folder, settings, config, train, test } = run
   const session = startSession(settings, config, train)
   const { model, optimizer, data, carry, clipping, schedule, smoothing, vocabulary } = session
@@ -58,7 +52,7 @@ export async function trainChar(options: CharOptions): Promise<CharResult> {
   say(`Backend    ${describeBackend(backend)}`)
   say(`Text       ${basename(settings.text)} (${train.length} characters to learn from, ${test.length} held out)`)
   say(`Model      ${describe(settings, vocabulary.size)}`)
-  say(`Saves to   ${relative('.', folder) || '.'}`)
+  say(`Saves to   ${shown(folder)}`)
 
   const bar = progressBar({
     describe: (entry) => describeEntry(entry, session.perCharacter),
@@ -105,12 +99,12 @@ export async function trainChar(options: CharOptions): Promise<CharResult> {
   using interrupt = stopOnInterrupt(() => say('\nStopping after this step; Ctrl-C again ends at once.'))
   const result = await trainer.run({ steps: settings.steps, signal: interrupt.signal })
   if (result.reason === 'finished') say(await sampleAt(result.step, data.next(), classic ? 500 : 160))
-  report(result, folder, session.perCharacter, say)
+  report(result, folder, session.perCharacter)
   session[Symbol.dispose]()
   return { ...result, folder }
 }
 
-async function newRun(options: CharOptions, backend: string, say: (line: string) => void): Promise<Run> {
+async function newRun(options: CharOptions, backend: string): Promise<Run> {
   const path = resolve(options.text ?? novel)
   const { text, sha256 } = await readText(path)
   const vocabulary = CharVocabulary.of(text)
@@ -120,12 +114,17 @@ async function newRun(options: CharOptions, backend: string, say: (line: string)
   const config = configOf({ preset, ...shape }, vocabulary.characters)
   const seed = options.seed ?? 1
   const base = { preset, text: path, sha256, seed, ...shape }
-  const folder = options.out === undefined ? freeFolder(basename(path, extname(path))) : await emptyFolder(options.out)
-  let steps = options.steps
+  const folder = await newRunFolder(options.out, basename(path, extname(path)))
+  let { steps } = options
+  const { evaluateEvery: every } = options
   if (steps === undefined) {
     const minutes = options.minutes ?? 1
     say(`Measuring this machine to plan ${minutes} minute${minutes === 1 ? '' : 's'} of training ...`)
-    steps = await stepsWithin(60 * minutes, base, config, train)
+    const trial = { ...base, steps: 1000, evaluateEvery: 1, sampleEvery: 1, saveEvery: 1 }
+    steps = await stepsWithin(60 * minutes, () => startSession(trial, config, train), {
+      ...(test.length ? { look: ({ model }) => evaluate(model, test) } : {}),
+      ...(every === undefined ? {} : { every: () => every }),
+    })
   }
   const part = Math.max(1, Math.ceil(steps / 8))
   const evaluateEvery = options.evaluateEvery ?? part
@@ -141,29 +140,9 @@ async function newRun(options: CharOptions, backend: string, say: (line: string)
 
 /** A run as it was, from its newest checkpoint; a larger `--steps` makes it longer. */
 async function storedRun(folder: string, options: CharOptions): Promise<Run> {
+  refuseWithResume(options, ['text'])
   const checkpoint = await newestCheckpoint(folder)
   if (!checkpoint) throw new ConfigError('no-checkpoint', `--resume ${folder}: there is no checkpoint in that folder.`)
-  const fixed = [
-    'preset',
-    'seed',
-    'hidden',
-    'embedding',
-    'layers',
-    'dropout',
-    'batch',
-    'length',
-    'lr',
-    'heldOut',
-    'out',
-    'minutes',
-  ] as const
-  const given = fixed.find((key) => options[key] !== undefined)
-  if (given) {
-    throw new ConfigError(
-      'resume-option',
-      `--resume: a run goes on as it began; leave --${given.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} out.`,
-    )
-  }
   const read = async (name: string) => JSON.parse(await readFile(join(checkpoint, name), 'utf8'))
   const [config, stored] = (await Promise.all([read('config.json'), read('run.json')])) as [CharConfig, CharSettings]
   const path = options.text === undefined ? stored.text : resolve(options.text)
@@ -184,22 +163,10 @@ async function storedRun(folder: string, options: CharOptions): Promise<Run> {
   }
 }
 
-/** runs/NAME, or with the first number behind it that is free. */
-function freeFolder(name: string): string {
-  for (let n = 1; ; n++) {
-    const folder = resolve('runs', n === 1 ? name : `${name}-${n}`)
-    if (!existsSync(folder)) return folder
-  }
-}
-
-async function emptyFolder(folder: string): Promise<string> {
-  if (await newestCheckpoint(folder)) {
-    throw new ConfigError(
-      'out-taken',
-      `--out ${folder}: there is a run in it; go on with --resume ${folder}, or take another folder.`,
-    )
-  }
-  return resolve(folder)
+/** The part to learn from and the part to test on, cut at a character. */
+function splitText(ids: Int32Array, heldOut: number): { train: Int32Array; test: Int32Array } {
+  const cut = ids.length - Math.floor(ids.length * heldOut)
+  return { train: ids.subarray(0, cut), test: ids.subarray(cut) }
 }
 
 function describe({ preset, hidden, embedding, layers, batch, length, steps, lr }: CharSettings, V: number): string {
@@ -215,12 +182,7 @@ function describeEntry({ smoothedLoss, stepsPerSecond }: LogEntry, perCharacter:
   return `loss ${smoothedLoss.toFixed(3)} (${bits.toFixed(2)} bits/char) · ${stepsPerSecond.toFixed(1)} steps/s`
 }
 
-function report(
-  result: RunResult,
-  folder: string,
-  perCharacter: (loss: number) => number,
-  say: (line?: string) => void,
-): void {
+function report(result: RunResult, folder: string, perCharacter: (loss: number) => number): void {
   const { reason, step, smoothedLoss, metrics, seconds } = result
   const bits = metrics?.bitsPerCharacter
   const loss = smoothedLoss === null ? '' : `, loss ${(perCharacter(smoothedLoss) / Math.LN2).toFixed(3)} bits/char`
@@ -228,8 +190,8 @@ function report(
   say(
     `${reason === 'finished' ? 'Finished' : 'Stopped'} at step ${step} after ${seconds.toFixed(1)} s${loss}${heldOut}.`,
   )
-  say(`Saved in ${relative('.', folder) || '.'}.`)
-  if (reason === 'stopped') say(`Go on with:  ${program()} char --resume ${relative('.', folder) || '.'}`)
+  say(`Saved in ${shown(folder)}.`)
+  if (reason === 'stopped') say(`Go on with:  ${program()} char --resume ${shown(folder)}`)
 }
 
 /** Where a sample starts: at a new line if the text has any. */
@@ -238,4 +200,3 @@ const beginning = (vocabulary: CharVocabulary) =>
 /** How this program was called. */
 const program = () => (process.env.npm_lifecycle_event === 'start' ? 'npm start --' : 'filature-train')
 const indent = (text: string) => text.trim().replace(/^/gm, '  | ')
-const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`

@@ -6,8 +6,8 @@ import { cpu, init, Rng, tensor, useBackend } from '@filature/tensor'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
 import { expect, it } from 'vitest'
 import { newestWeights, scratch } from '../__tests__/scratch.ts'
-import { END_OF_TEXT, learnTokenizer, openTokenizer, readTexts, tokenRow } from './corpus.ts'
-import { evaluateLlama } from './evaluate.ts'
+import { END_OF_TEXT, learnTokenizer, openTokenizer, readTexts, tokenRow } from '../text/corpus.ts'
+import { evaluateTokens } from '../text/evaluate-tokens.ts'
 import { llamaConfigOf, usualShape } from './recipe.ts'
 import { trainLlama } from './train.ts'
 
@@ -65,7 +65,7 @@ it('measures what plain counting gives: each token once, bits by bytes', async (
       nats += Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[tokens[from + t + 1]!]!
     })
   }
-  const { loss, bitsPerByte } = await evaluateLlama(model, tokens, 200)
+  const { loss, bitsPerByte } = await evaluateTokens(model, tokens, { length: 8, bytes: 200 })
   expect(loss).toBeCloseTo(nats / 82, 5)
   expect(bitsPerByte).toBeCloseTo(nats / Math.LN2 / 200, 5)
 })

@@ -1,24 +1,10 @@
 import { Llama, type LlamaConfig } from '@filature/llama'
-import { crossEntropy, init, Rng, type Scalar } from '@filature/tensor'
-import { AdamW, idsTensor, type TokenBatch, TokenCrops, warmupCosine } from '@filature/train'
-import type { Recipe } from '../run/recipe.ts'
-import type { RunSettings } from '../run/train.ts'
+import { startOnText, type TextRecipe, type TextSettings, type TextShape } from '../text/recipe.ts'
 
-export interface LlamaShape {
-  readonly vocab: number
-  readonly width: number
-  readonly layers: number
-  readonly heads: number
+export interface LlamaShape extends TextShape {
   /** Groups of keys and values. */
   readonly groups: number
   readonly memory: number
-  readonly dropout: number
-  /** Crops of a step, and tokens of each: the context. */
-  readonly batch: number
-  readonly length: number
-  readonly lr: number
-  readonly weightDecay: number
-  readonly heldOut: number
 }
 
 export const usualShape: LlamaShape = {
@@ -36,10 +22,8 @@ export const usualShape: LlamaShape = {
   heldOut: 0.05,
 }
 
-export interface LlamaSettings extends RunSettings, LlamaShape {
+export interface LlamaSettings extends TextSettings, LlamaShape {
   readonly command: 'llama'
-  readonly texts: readonly string[]
-  readonly sha256: string
 }
 
 /** Keys as in Hugging Face's config.json; id 0 is the token at both ends of a text. */
@@ -63,28 +47,5 @@ export function llamaConfigOf(shape: LlamaShape, vocabSize: number): LlamaConfig
   }
 }
 
-export interface LlamaRecipe extends Recipe<TokenBatch> {
-  readonly model: Llama
-}
-
-/** nanoGPT's recipe: random crops, warm-up, half a cosine down to a tenth, decay of matrices only. */
-export function startLlama(settings: LlamaSettings, config: LlamaConfig, tokens: Int32Array): LlamaRecipe {
-  const { seed, batch, length, lr, weightDecay, steps } = settings
-  const rng = new Rng(seed)
-  const model = init(new Llama(config), rng.fork('init'))
-  const norms = { match: /norm/, weightDecay: 0 }
-  const optimizer = new AdamW(model, { lr, betas: [0.9, 0.95], weightDecay }, [norms])
-  const warmupSteps = Math.min(100, Math.floor(steps / 10))
-  return {
-    model,
-    optimizer,
-    data: new TokenCrops(tokens, { batchSize: batch, length, rng: rng.fork('data') }),
-    clipping: { norm: 1 },
-    schedule: warmupCosine({ lr, minLr: lr / 10, warmupSteps, steps }),
-    loss: ({ inputs, targets }) => crossEntropy(model.logits({ ids: idsTensor(inputs) }), idsTensor(targets)) as Scalar,
-    [Symbol.dispose]() {
-      model[Symbol.dispose]()
-      optimizer[Symbol.dispose]()
-    },
-  }
-}
+export const startLlama = (settings: LlamaSettings, config: LlamaConfig, tokens: Int32Array): TextRecipe =>
+  startOnText(new Llama(config), settings, tokens, { beta2: 0.95, undecayed: /norm/ })

@@ -1,27 +1,11 @@
-import { type CausalLM, crossEntropy, init, Rng, type Scalar } from '@filature/tensor'
-import { AdamW, idsTensor, type TokenBatch, TokenCrops, warmupCosine } from '@filature/train'
+import type { CausalLM } from '@filature/tensor'
 import { type GPT2Config, GPT2LMHeadModel, NanoGPT, type NanoGPTConfig } from '@filature/transformer'
-import type { Recipe } from '../run/recipe.ts'
-import type { RunSettings } from '../run/train.ts'
+import { startOnText, type TextRecipe, type TextSettings, type TextShape } from '../text/recipe.ts'
+import type { TokenKind } from '../text/tokens.ts'
 
-export const tokenKinds = ['char', 'bpe'] as const
-export type TokenKind = (typeof tokenKinds)[number]
-
-export interface LmShape {
+export interface LmShape extends TextShape {
   readonly tokens: TokenKind
-  /** Tokens of a learned vocabulary, at most; characters are as many as the text has. */
-  readonly vocab: number
-  readonly width: number
-  readonly layers: number
-  readonly heads: number
-  readonly dropout: number
-  /** Crops of a step, and tokens of each: the context. */
-  readonly batch: number
-  readonly length: number
-  readonly lr: number
   readonly beta2: number
-  readonly weightDecay: number
-  readonly heldOut: number
 }
 
 export const usualShape: LmShape = {
@@ -57,10 +41,8 @@ export const presets = {
   },
 } as const satisfies Record<string, { model: LmConfig['model_type']; shape: Partial<LmShape> }>
 
-export interface LmSettings extends RunSettings, LmShape {
+export interface LmSettings extends TextSettings, LmShape {
   readonly command: 'lm'
-  readonly texts: readonly string[]
-  readonly sha256: string
 }
 
 /** config.json: keys as in Hugging Face's for GPT-2, as in nanoGPT's GPTConfig otherwise. */
@@ -86,28 +68,5 @@ export function lmOf({ model_type, ...config }: LmConfig): CausalLM {
   return model_type === 'nanogpt' ? new NanoGPT(config as NanoGPTConfig) : new GPT2LMHeadModel(config as GPT2Config)
 }
 
-export interface LmRecipe extends Recipe<TokenBatch> {
-  readonly model: CausalLM
-}
-
-/** nanoGPT's recipe: random crops, warm-up, half a cosine down to a tenth, decay of matrices only, gradients clipped. */
-export function startLm(settings: LmSettings, config: LmConfig, tokens: Int32Array): LmRecipe {
-  const { seed, batch, length, lr, beta2, weightDecay, steps } = settings
-  const rng = new Rng(seed)
-  const model = init(lmOf(config), rng.fork('init'))
-  const vectors = { match: /\.ln_|\.bias$/, weightDecay: 0 }
-  const optimizer = new AdamW(model, { lr, betas: [0.9, beta2], weightDecay }, [vectors])
-  const warmupSteps = Math.min(100, Math.floor(steps / 10))
-  return {
-    model,
-    optimizer,
-    data: new TokenCrops(tokens, { batchSize: batch, length, rng: rng.fork('data') }),
-    clipping: { norm: 1 },
-    schedule: warmupCosine({ lr, minLr: lr / 10, warmupSteps, steps }),
-    loss: ({ inputs, targets }) => crossEntropy(model.logits({ ids: idsTensor(inputs) }), idsTensor(targets)) as Scalar,
-    [Symbol.dispose]() {
-      model[Symbol.dispose]()
-      optimizer[Symbol.dispose]()
-    },
-  }
-}
+export const startLm = (settings: LmSettings, config: LmConfig, tokens: Int32Array): TextRecipe =>
+  startOnText(lmOf(config), settings, tokens, { beta2: settings.beta2, undecayed: /\.ln_|\.bias$/ })

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { CheckpointError, ConfigError } from '@filature/tensor'
 import { newestCheckpoint } from '@filature/train/node'
+import { flagOf } from './options.ts'
 
 /** Where a new run goes: the folder asked for, which must hold no run yet, or runs/NAME with a number if need be. */
 export async function newRunFolder(out: string | undefined, name: string): Promise<string> {
@@ -49,8 +50,7 @@ export function refuseWithResume(options: object, free: readonly string[]): void
   const allowed = new Set(['resume', 'steps', 'backend', 'threads', ...free])
   const given = Object.entries(options).find(([key, value]) => value !== undefined && !allowed.has(key))
   if (!given) return
-  const name = given[0].replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
-  throw new ConfigError('resume-option', `--resume: a run goes on as it began; leave --${name} out.`)
+  throw new ConfigError('resume-option', `--resume: a run goes on as it began; leave ${flagOf(given[0])} out.`)
 }
 
 /** Those entries that were given. */

@@ -15,6 +15,9 @@ export interface RunSettings {
   readonly saveEvery: number
 }
 
+/** Held-out numbers. */
+export type Metrics = { readonly loss: number } & Readonly<Record<string, number>>
+
 export interface Run<B> {
   readonly folder: string
   readonly settings: RunSettings
@@ -24,7 +27,7 @@ export interface Run<B> {
   /** What each checkpoint has beside weights and `run.json`. */
   readonly files: Readonly<Record<string, string>>
   /** Held-out numbers; the least `loss` marks the best checkpoint. */
-  readonly evaluate?: () => Promise<{ readonly loss: number } & Readonly<Record<string, number>>>
+  readonly evaluate?: () => Promise<Metrics>
   /** What stands behind the progress bar. */
   readonly describe?: (entry: LogEntry) => string
   /** Something to show after each evaluation: a sample. */

@@ -1,10 +1,9 @@
 import { numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { attentionKinds } from '@filature/recurrent'
 import { Command, Option } from 'commander'
+import { withIntervals, withRun } from '../run/options.ts'
 import { compareTranslators } from './compare.ts'
 import { trainTranslate } from './train.ts'
-
-const INFINITE = Number.POSITIVE_INFINITY
 
 /** `filature-train translate` */
 export function translateCommand(): Command {
@@ -13,11 +12,12 @@ export function translateCommand(): Command {
     .option('--data <file>', 'pairs, one a line (source, tab, target), or de-en or es-en once fetched (default: es-en)')
     .option('--reverse', 'translate from the second language of the file to the first')
     .option('--max-words <n>', 'leave longer sentences out (default: 40)', wholeNumber(1))
-    .option('--out <dir>', 'folder for checkpoints and metrics (default: runs/translate-NAME)')
-    .option('--resume <dir>', 'go on with a run, bit for bit, from its newest checkpoint')
-    .option('--minutes <n>', 'train for about that long (default: 45)', numberWithin(0.01, INFINITE))
-    .option('--steps <n>', 'train for that many steps in all instead', wholeNumber(1))
-    .option('--seed <n>', 'of weights, order and held-out sentences (default: 1)', wholeNumber(0))
+  withRun(command, {
+    folder: 'runs/translate-NAME',
+    length: { minutes: 45 },
+    seed: 'of weights, order and held-out sentences',
+  })
+  command
     .addOption(new Option('--model <kind>', '(default: gru)').choices(['gru', 'lstm', 'transformer']))
     .addOption(new Option('--attention <kind>', 'of gru and lstm (default: general)').choices(attentionKinds))
     .option('--input-feeding', 'each step of gru or lstm reads the attentional state before it (slower)')
@@ -32,18 +32,15 @@ export function translateCommand(): Command {
     .option('--dropout <rate>', '(default: 0.2)', numberWithin(0, 0.99))
     .option('--label-smoothing <part>', '(default: 0.1)', numberWithin(0, 0.99))
     .option('--batch <n>', 'pairs of a step (default: 64)', wholeNumber(1))
-    .option(
-      '--lr <rate>',
-      'highest learning rate (default: 0.002, of the transformer 0.0015)',
-      numberWithin(0, INFINITE),
-    )
+    .option('--lr <rate>', 'highest learning rate (default: 0.002, of the transformer 0.0015)', numberWithin(0))
     .option('--test <n>', 'pairs held out to test, and as many to validate (default: 500)', wholeNumber(1))
     .option('--beams <n>', 'of the test; 1 is greedy (default: 4)', wholeNumber(1))
-    .option('--evaluate-every <steps>', 'steps between looks at the validation pairs', wholeNumber(1))
-    .option('--save-every <steps>', 'steps between checkpoints', wholeNumber(1))
-    .option('--compare', 'train each attention and each kind of positions for --minutes or --steps; print one table')
+  withIntervals(command, { evaluate: 'looks at the validation pairs', save: 'checkpoints' }).option(
+    '--compare',
+    'train each attention and each kind of positions for --minutes (default: 3) or --steps; print one table',
+  )
   return withBackend(command).action(async ({ compare, ...options }) => {
-    if (compare) await compareTranslators(options)
-    else if ((await trainTranslate(options)).reason === 'stopped') process.exitCode = 130
+    const { reason } = await (compare ? compareTranslators(options) : trainTranslate(options))
+    if (reason === 'stopped') process.exitCode = 130
   })
 }

@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import { attentionKinds } from '@filature/recurrent'
 import { ConfigError } from '@filature/tensor'
 import { json, newRunFolder, shown } from '../run/folder.ts'
+import { flagOf } from '../run/options.ts'
 import { say } from '../run/train.ts'
 import { BLEU_SIGNATURE } from './bleu.ts'
+import { readCorpus } from './corpus.ts'
 import { type TranslateOptions, type TranslateResult, trainTranslate } from './train.ts'
 
 /** What is compared: a GRU with each attention, and the Transformer with each kind of positions. */
@@ -25,33 +27,44 @@ export interface ComparedRow {
 
 const nameOf = ({ model, attention, positions }: Partial<TranslateOptions>) => `${model} ${attention ?? positions}`
 
-/** `filature-train translate --compare`: the same pairs, seed and budget for all; one table. */
-export async function compareTranslators(options: TranslateOptions): Promise<ComparedRow[]> {
+export interface Comparison {
+  readonly reason: 'finished' | 'stopped'
+  /** Those that were trained to their end. */
+  readonly rows: readonly ComparedRow[]
+}
+
+/** `filature-train translate --compare`: the same pairs, baseline, seed and budget for all; one table. */
+export async function compareTranslators(options: TranslateOptions): Promise<Comparison> {
   for (const key of ['resume', 'model', 'attention', 'positions', 'inputFeeding', 'heads', 'embedding'] as const) {
     if (options[key] === undefined) continue
-    const name = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
-    throw new ConfigError('compare-option', `--compare: it goes through all models; leave --${name} out.`)
+    throw new ConfigError('compare-option', `--compare: it goes through all models; leave ${flagOf(key)} out.`)
   }
   if (options.minutes === undefined && options.steps === undefined) options = { ...options, minutes: 3 }
   const folder = await newRunFolder(options.out, 'translate-compare')
-  const rows: ComparedRow[] = []
-  let bands: readonly string[] = []
-  let baseline: readonly number[] = []
+  let corpus: ReturnType<typeof readCorpus> | undefined
+  const read: typeof readCorpus = (...args) => (corpus ??= readCorpus(...args))
+  const results: (readonly [name: string, TranslateResult])[] = []
   for (const contender of contenders) {
-    say(`\n== ${nameOf(contender)} ==`)
-    const out = join(folder, nameOf(contender).replace(' ', '-'))
-    const result = await trainTranslate({ ...options, ...contender, out })
-    if (!result.test) return rows // stopped by Ctrl-C
-    rows.push(rowOf(nameOf(contender), result))
-    bands = result.test.byLength.map(({ from, to }) => `${from}-${to}`)
-    baseline = [result.test.baseline.score, ...result.test.byLength.map((band) => band.baseline)]
+    const name = nameOf(contender)
+    say(`\n== ${name} (${results.length + 1} of ${contenders.length}) ==`)
+    const out = join(folder, name.replace(' ', '-'))
+    const result = await trainTranslate({ ...options, ...contender, out }, read)
+    if (!result.test) break // stopped by Ctrl-C
+    results.push([name, result])
   }
+  const rows = results.map(([name, result]) => rowOf(name, result))
+  const reason = rows.length < contenders.length ? 'stopped' : 'finished'
+  const test = results[0]?.[1].test
+  if (!test) return { reason, rows }
+  // sentences and baseline are the same for all
+  const bands = test.byLength.map(({ from, to }) => `${from}-${to}`)
+  const baseline = [test.baseline.score, ...test.byLength.map((band) => band.baseline)]
   const table = tableOf(rows, bands, baseline)
   say(`\n${table}`)
   await writeFile(join(folder, 'compare.json'), json({ signature: BLEU_SIGNATURE, bands, baseline, rows }))
   await writeFile(join(folder, 'compare.txt'), `${table}\n`)
   say(`\nSaved in ${shown(folder)}.`)
-  return rows
+  return { reason, rows }
 }
 
 const rowOf = (name: string, { test, metrics, parameters, seconds }: TranslateResult): ComparedRow => ({

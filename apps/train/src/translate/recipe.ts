@@ -1,6 +1,7 @@
 import type { AttentionKind } from '@filature/recurrent'
 import { ConfigError, init, Rng } from '@filature/tensor'
 import { AdamW, warmupCosine } from '@filature/train'
+import { flagOf } from '../run/options.ts'
 import type { Recipe } from '../run/recipe.ts'
 import type { RunSettings } from '../run/train.ts'
 import { BucketedPairs, type EncodedPair, type PairBatch } from './batches.ts'
@@ -43,8 +44,7 @@ export function shapeOf(given: Partial<TranslateShape>): TranslateShape {
   const kind = model === 'transformer' ? 'transformer' : 'recurrent'
   for (const key of foreign[kind]) {
     if (given[key] === undefined) continue
-    const name = key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)
-    throw new ConfigError('translate-option', `--${name}: --model ${model} has no use for it.`)
+    throw new ConfigError('translate-option', `${flagOf(key)}: --model ${model} has no use for it.`)
   }
   if (given.inputFeeding && (given.attention === 'none' || given.attention === 'additive')) {
     throw new ConfigError('translate-option', `--input-feeding: --attention ${given.attention} has no use for it.`)
@@ -126,6 +126,7 @@ export function startTranslate(
     clipping: { norm: 1 },
     schedule: warmupCosine({ lr, minLr: lr / 50, warmupSteps: Math.min(400, Math.ceil(steps / 10)), steps }),
     loss: (it) => translator.loss(it),
+    size: ({ source, target }) => source.values.length + target.values.length,
     [Symbol.dispose]() {
       model[Symbol.dispose]()
       optimizer[Symbol.dispose]()

@@ -1,148 +1,85 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
-import { activate, type BackendOptions, describeBackend } from '@filature/command-line'
-import { CheckpointError, ConfigError, parameterCount } from '@filature/tensor'
-import { HuggingFaceTokenizer, trainBpe } from '@filature/tokenizers'
+import { ConfigError, parameterCount } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
-import { json, newRunFolder, refuseWithResume, said, shown, storedRun } from '../run/folder.ts'
-import { stepsWithin } from '../run/recipe.ts'
-import { say, train } from '../run/train.ts'
+import { begin } from '../run/begin.ts'
+import { carryOut } from '../run/carry-out.ts'
+import { json } from '../run/folder.ts'
+import type { RunOptions } from '../run/options.ts'
+import { say } from '../run/train.ts'
 import { BLEU_SIGNATURE } from './bleu.ts'
-import { encodePairs, heldOutLoss, perplexity, type TranslationTest, testTranslator } from './evaluate.ts'
-import { type Pair, pairsFile, readPairs, type SplitPairs, splitPairs } from './pairs.ts'
+import { readCorpus } from './corpus.ts'
+import { heldOutLoss, perplexity, type TranslationTest, testTranslator } from './evaluate.ts'
+import { pairsFile, type SplitPairs } from './pairs.ts'
 import { configOf, shapeOf, startTranslate, type TranslateSettings, type TranslateShape } from './recipe.ts'
-import { specialTokens, type TranslatorConfig } from './translator.ts'
-import { WordForWord } from './word-for-word.ts'
 
 /** The command line's options, as commander gives them. */
-export interface TranslateOptions extends BackendOptions, Partial<TranslateShape> {
+export interface TranslateOptions extends RunOptions, Partial<TranslateShape> {
   data?: string
   reverse?: boolean
   maxWords?: number
-  out?: string
-  resume?: string
-  minutes?: number
-  steps?: number
-  seed?: number
   test?: number
   beams?: number
-  evaluateEvery?: number
-  saveEvery?: number
 }
 
 export interface TranslateResult extends RunResult {
   readonly folder: string
   readonly parameters: number
-  /** On the test sentences; absent when the run was stopped. */
+  /** On the held-out pairs; absent when the run was stopped. */
   readonly test?: TranslationTest
 }
 
 const DATA = 'es-en'
 const MINUTES = 45
 
-/** `filature-train translate`: trains a translator on sentence pairs, from the beginning or from a checkpoint. */
-export async function trainTranslate(options: TranslateOptions): Promise<TranslateResult> {
-  if (options.resume !== undefined) refuseWithResume(options, ['data', 'beams'])
-  const stored =
-    options.resume === undefined ? undefined : await storedRun<TranslateSettings>(options.resume, 'translate')
-  const shape = stored?.settings ?? shapeOf(options)
-  const data = stored && options.data === undefined ? stored.settings.data : pairsFile(options.data ?? DATA)
-  const reading = {
-    maxWords: stored?.settings.maxWords ?? options.maxWords ?? 40,
-    reverse: stored?.settings.reverse ?? options.reverse ?? false,
-  }
-  const { pairs, sha256 } = await readPairs(data, reading)
-  if (stored && stored.settings.sha256 !== sha256) {
+/**
+ * `filature-train translate`: trains a translator on sentence pairs, from the beginning or from a checkpoint.
+ * @param read what brings the pairs; several runs on the same ones share it
+ */
+export async function trainTranslate(options: TranslateOptions, read = readCorpus): Promise<TranslateResult> {
+  const begun = await begin<TranslateSettings>('translate', options, ['data', 'beams'])
+  const { stored } = begun
+  const shape = stored ? begun.shape(shapeOf({ model: stored.model }), {}) : shapeOf(options)
+  const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? DATA)
+  const { maxWords = 40, reverse = false, test = 500 } = stored ?? options
+  const beams = options.beams ?? stored?.beams ?? 4
+  const choice = { data, maxWords, reverse, test, seed: begun.seed, vocabulary: shape.vocabulary }
+  const { sha256, split, tokenizer, learned, validation, longest, baseline } = await read(choice, begun.kept)
+  if (stored && stored.sha256 !== sha256) {
     throw new ConfigError(
       'resume-pairs',
       `--resume ${options.resume}: ${data} does not hold the pairs of the first run any more.`,
     )
   }
-  const seed = stored?.settings.seed ?? options.seed ?? 1
-  const test = stored?.settings.test ?? options.test ?? 500
-  const split = splitPairs(pairs, { seed, test })
-  const backend = await activate(options)
+  const config = await begun.kept('config.json', () => configOf(shape, tokenizer.vocabSize, longest))
 
-  const tokenizer = stored ? await storedTokenizer(stored.checkpoint) : newTokenizer(split.train, shape.vocabulary)
-  const encoded = encodePairs(tokenizer, split.train)
-  const validation = encodePairs(tokenizer, split.validation)
-  const longest = Math.max(
-    ...[...encoded, ...validation, ...encodePairs(tokenizer, split.test)].flatMap(({ source, target }) => [
-      source.length,
-      target.length,
-    ]),
-  )
-  const config = stored ? await storedConfig(stored.checkpoint) : configOf(shape, tokenizer.vocabSize, longest)
-
-  let settings: TranslateSettings
-  if (stored) {
-    const { settings: begun } = stored
-    settings = { ...begun, data, steps: options.steps ?? begun.steps, beams: options.beams ?? begun.beams }
-  } else {
-    const chosen = said<TranslateShape>(shape, Object.keys(shape) as (keyof TranslateShape)[]) as TranslateShape
-    const base = {
-      command: 'translate' as const,
-      data,
-      sha256,
-      ...reading,
-      seed,
-      test,
-      beams: options.beams ?? 4,
-      ...chosen,
-    }
-    const minutes = options.minutes ?? MINUTES
-    const trial = { ...base, steps: 1000, evaluateEvery: 1, saveEvery: 1 }
-    if (options.steps === undefined) say(`Measuring this machine to plan ${minutes} minutes of training ...`)
-    const steps = options.steps ?? (await stepsWithin(60 * minutes, () => startTranslate(trial, config, encoded)))
-    const every = Math.max(1, Math.ceil(steps / 10))
-    settings = { ...base, steps, evaluateEvery: options.evaluateEvery ?? every, saveEvery: options.saveEvery ?? every }
-  }
-  const folder = options.resume ?? (await newRunFolder(options.out, `translate-${basename(data, extname(data))}`))
-
-  using recipe = startTranslate(settings, config, encoded)
-  const parameters = parameterCount(recipe.model)
-  say(`Backend    ${describeBackend(backend)}`)
-  say(`Data       ${describeData(data, split)}`)
-  say(`Model      ${describeShape(settings)}, ${tokenizer.vocabSize} tokens, ${parameters} parameters`)
-  say(`Training   AdamW, learning rate ${settings.lr}; ${settings.steps} steps of ${settings.batch} pairs`)
-  say(`Saves to   ${shown(folder)}`)
-  const result = await train({
-    folder,
-    settings,
-    recipe,
-    resume: stored !== undefined,
+  let parameters = 0
+  const result = await carryOut(begun, {
+    name: `translate-${basename(data, extname(data))}`,
+    own: { ...shape, data, sha256, maxWords, reverse, test, beams },
+    usual: { minutes: MINUTES },
+    every: (steps) => Math.max(1, Math.ceil(steps / 10)),
+    start: (settings: TranslateSettings) => startTranslate(settings, config, learned),
+    describe({ model }, settings) {
+      parameters = parameterCount(model)
+      return {
+        Data: describeData(data, split),
+        Model: `${describeShape(settings)}, ${tokenizer.vocabSize} tokens, ${parameters} parameters`,
+        Training: `AdamW, learning rate ${settings.lr}; ${settings.steps} steps of ${settings.batch} pairs`,
+      }
+    },
     files: { 'config.json': json(config), 'tokenizer.json': json(tokenizer.json) },
-    ...(validation.length ? { evaluate: () => heldOutLoss(recipe.translator, validation) } : {}),
-    describe: ({ smoothedLoss, stepsPerSecond }) =>
+    evaluate: validation.length ? ({ translator }) => heldOutLoss(translator, validation) : undefined,
+    progress: ({ smoothedLoss, stepsPerSecond }) =>
       `loss ${smoothedLoss.toFixed(3)} (perplexity ${perplexity(smoothedLoss)}) · ${stepsPerSecond.toFixed(1)} steps/s`,
+    async finish({ translator }, { folder, settings, result: { seconds } }) {
+      const words = baseline()
+      const tested = await testTranslator(translator, tokenizer, split.test, (s) => words.translate(s), settings.beams)
+      await report(tested, folder, { seconds, parameters, settings })
+      return { test: tested }
+    },
   })
-  if (result.reason === 'stopped') return { ...result, folder, parameters }
-  const words = new WordForWord(split.train)
-  const tested = await testTranslator(
-    recipe.translator,
-    tokenizer,
-    split.test,
-    (s) => words.translate(s),
-    settings.beams,
-  )
-  await report(tested, folder, { seconds: result.seconds, parameters, settings })
-  return { ...result, folder, parameters, test: tested }
-}
-
-function newTokenizer(pairs: readonly Pair[], vocabSize: number): HuggingFaceTokenizer {
-  const texts = pairs.flatMap(({ source, target }) => [source, target])
-  return new HuggingFaceTokenizer(trainBpe(texts, { vocabSize, specialTokens }))
-}
-
-const storedTokenizer = async (folder: string) => new HuggingFaceTokenizer(await stored(join(folder, 'tokenizer.json')))
-const storedConfig = async (folder: string) => await stored<TranslatorConfig>(join(folder, 'config.json'))
-
-async function stored<T>(file: string): Promise<T> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'))
-  } catch (error) {
-    throw new CheckpointError('translate-file', `${file}: it cannot be read (${(error as Error).message}).`)
-  }
+  return { ...result, parameters }
 }
 
 const describeData = (path: string, { train, validation, test }: SplitPairs) =>

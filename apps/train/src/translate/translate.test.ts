@@ -7,6 +7,19 @@ import { compareTranslators } from './compare.ts'
 import { shapeOf } from './recipe.ts'
 import { trainTranslate } from './train.ts'
 
+const baselines = vi.hoisted(() => vi.fn())
+vi.mock('./word-for-word.ts', async (original) => {
+  const { WordForWord } = await original<typeof import('./word-for-word.ts')>()
+  return {
+    WordForWord: class extends WordForWord {
+      constructor(pairs: ConstructorParameters<typeof WordForWord>[0]) {
+        super(pairs)
+        baselines()
+      }
+    },
+  }
+})
+
 /** A minute would do on two idle cores; a busy machine takes longer. */
 vi.setConfig({ testTimeout: 240_000 })
 
@@ -31,6 +44,7 @@ beforeEach(async () => {
       .join(' ')}\n`
   await writeFile(data, sentences.map(line).join(''))
   lines.length = 0
+  baselines.mockClear()
   vi.spyOn(console, 'log').mockImplementation((text) => void lines.push(String(text)))
   vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
 })
@@ -93,13 +107,44 @@ it('trains a Transformer, and learns this language', async () => {
   expect(result.smoothedLoss!).toBeLessThan(1)
 })
 
-it('compares all attentions and positions in one table', async () => {
-  const rows = await compareTranslators({ ...small, hidden: 8, data, steps: 1, out: join(folder, 'compare') })
+it('compares all attentions and positions in one table, on one corpus and one baseline', async () => {
+  const out = join(folder, 'compare')
+  const { rows, reason } = await compareTranslators({ ...small, hidden: 8, data, steps: 2, out })
   const names = [...attentionKinds.map((kind) => `gru ${kind}`), 'transformer sinusoidal', 'transformer learned']
-  expect(rows.map(({ name }) => name)).toEqual(names)
-  const table = await readFile(join(folder, 'compare', 'compare.txt'), 'utf8')
-  for (const name of [...names, 'word for word']) expect(table).toContain(`\n${name} `)
-  await expect(compareTranslators({ ...small, data, attention: 'dot' })).rejects.toThrow(/--attention/)
+  expect([reason, rows.map(({ name }) => name)]).toEqual(['finished', names])
+  expect(baselines).toHaveBeenCalledTimes(1)
+  const table = (await readFile(join(out, 'compare.txt'), 'utf8')).split('\n')
+  expect(table[0]).toContain('tok:13a|smooth:exp')
+  expect(table[1]).toMatch(/^ +all( +\d+-\d+)+ +loss +params +minutes$/)
+  for (const [i, { name, bleu, byLength, parameters, seconds }] of rows.entries()) {
+    const test = JSON.parse(await readFile(join(out, name.replace(' ', '-'), 'test.json'), 'utf8'))
+    expect([bleu, byLength.length]).toEqual([test.bleu.score, test.byLength.length])
+    expect([parameters, seconds]).toEqual([test.parameters, test.seconds])
+    const cells = table[2 + i]!.slice(24).trim().split(/ +/)
+    expect(table[2 + i]!.startsWith(`${name} `)).toBe(true)
+    expect(cells).toHaveLength(1 + byLength.length + 3)
+    expect([cells[0], cells.at(-2), cells.at(-1)]).toEqual([
+      bleu.toFixed(2),
+      `${parameters}`,
+      (seconds / 60).toFixed(1),
+    ])
+  }
+  expect(new Set(rows.map(({ parameters }) => parameters)).size).toBeGreaterThan(4)
+  expect(table[2 + rows.length]).toMatch(/^word for word +\d+\.\d\d/)
+  await expect(compareTranslators({ ...small, data, attention: 'dot' })).rejects.toThrow(/leave --attention out/)
+})
+
+it('stopped by Ctrl-C, compares those that were trained', async () => {
+  let begun = 0
+  vi.mocked(process.stdout.write).mockImplementation((text) => {
+    if (String(text).includes('step 1 · held out') && ++begun === 3) process.emit('SIGINT', 'SIGINT')
+    return true
+  })
+  const out = join(folder, 'compare')
+  const { rows, reason } = await compareTranslators({ ...small, hidden: 8, data, steps: 2, evaluateEvery: 1, out })
+  expect(reason).toBe('stopped')
+  expect(rows.map(({ name }) => name)).toEqual(attentionKinds.slice(0, 2).map((kind) => `gru ${kind}`))
+  expect(await readFile(join(out, 'compare.txt'), 'utf8')).toContain(rows[1]!.name)
 })
 
 it('refuses options without effect, missing data and other runs', async () => {

@@ -58,10 +58,11 @@ it('trains, tests and draws; going on is the same as never having stopped', asyn
 })
 
 it('learns: the lit row is named', async () => {
-  const data = await writeData(join(test.folder, 'data'), { train: 200, t10k: 20 })
+  const data = await writeData(join(test.folder, 'data'), { train: 120, t10k: 20 })
   const out = join(test.folder, 'run')
+  const fast = { backend: 'native,wasm,cpu', threads: 1 }
   const shape = { dim: 16, mlp: 32, batch: 20, validation: 20, patch: 7, shift: 0, lr: 0.01, labelSmoothing: 0 }
-  const { test: tested } = await trainVit({ ...tiny, ...shape, data, out, steps: 60 })
+  const { test: tested } = await trainVit({ ...tiny, ...fast, ...shape, data, out, steps: 60 })
   expect(tested!.accuracy).toBeGreaterThan(0.9)
 })
 

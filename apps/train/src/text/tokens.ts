@@ -3,14 +3,16 @@ import { join } from 'node:path'
 import { ConfigError } from '@filature/tensor'
 import { CharTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
-import { learnTokenizer, openTokenizer, type Texts, tokenizerConfig } from '../llama/corpus.ts'
 import { json } from '../run/folder.ts'
-import type { TokenKind } from './recipe.ts'
+import { learnTokenizer, openTokenizer, type Texts, tokenizerConfig } from './corpus.ts'
+
+export const tokenKinds = ['char', 'bpe'] as const
+export type TokenKind = (typeof tokenKinds)[number]
 
 /** Stands before and behind every text of characters, which have no end-of-text. */
 const NEWLINE = '\n'
 
-export interface LmTokens {
+export interface TextTokens {
   readonly tokenizer: Tokenizer
   /** Stands before and behind every text; samples begin with it. */
   readonly boundary: number
@@ -19,7 +21,7 @@ export interface LmTokens {
 }
 
 /** Byte-level BPE from what is learned from; or one token for each character, of what is held out as well. */
-export function learnTokens(kind: TokenKind, { train, heldOut }: Texts, vocab: number): LmTokens {
+export function learnTokens(kind: TokenKind, { train, heldOut }: Texts, vocab: number): TextTokens {
   if (kind === 'char') {
     const tokenizer = CharTokenizer.fromText([...train, ...heldOut, NEWLINE].join(''))
     return tokensOf(tokenizer, { 'tokenizer.json': json(tokenizer.toJSON()) })
@@ -30,17 +32,20 @@ export function learnTokens(kind: TokenKind, { train, heldOut }: Texts, vocab: n
 }
 
 /** Those of a checkpoint. */
-export async function storedTokens(checkpoint: string): Promise<LmTokens> {
+export async function storedTokens(checkpoint: string): Promise<TextTokens> {
   const tokenizer = await loadTokenizerFolder(checkpoint)
   const names = tokenizer.special.eos === undefined ? ['tokenizer.json'] : ['tokenizer.json', 'tokenizer_config.json']
   const read = names.map(async (name) => [name, await readFile(join(checkpoint, name), 'utf8')] as const)
   return tokensOf(tokenizer, Object.fromEntries(await Promise.all(read)))
 }
 
-function tokensOf(tokenizer: Tokenizer, files: LmTokens['files']): LmTokens {
+function tokensOf(tokenizer: Tokenizer, files: TextTokens['files']): TextTokens {
   const boundary = tokenizer.special.eos ?? tokenizer.tokenToId(NEWLINE)
   if (boundary === undefined) {
-    throw new ConfigError('lm-boundary', 'lm: wanted a tokenizer with an end-of-text or a newline, it has neither.')
+    throw new ConfigError(
+      'text-boundary',
+      'train: wanted a tokenizer with an end-of-text or a newline, it has neither.',
+    )
   }
   return { tokenizer, boundary, files }
 }

@@ -24,9 +24,3 @@ export async function readText(path: string): Promise<{ text: string; sha256: st
     throw new ConfigError('text-encoding', `--text ${path}: it is not UTF-8; convert it first (iconv -t utf-8).`)
   }
 }
-
-/** The part to learn from and the part to test on, cut at a character. */
-export function splitText(ids: Int32Array, heldOut: number): { train: Int32Array; test: Int32Array } {
-  const cut = ids.length - Math.floor(ids.length * heldOut)
-  return { train: ids.subarray(0, cut), test: ids.subarray(cut) }
-}

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { ConfigError } from '@filature/tensor'
 import { HuggingFaceTokenizer, type Tokenizer, type TokenizerJson, trainBpe } from '@filature/tokenizers'
-import { readText } from '../char/text.ts'
+import { readText } from './read.ts'
 
 /** Stands before and behind every text; begins prompts, ends answers. */
 export const END_OF_TEXT = '<|endoftext|>'
