@@ -1,4 +1,3 @@
-export { QFormerAttention, QFormerSelfAttention } from './attention.ts'
 export { type QFormerConfig, qformerBase } from './config.ts'
 export { causalLoss, type LMLossOptions, QFormerForCausalLM, QFormerForMaskedLM } from './heads.ts'
 export { QFormerLayer } from './layer.ts'

@@ -1,21 +1,14 @@
 import {
-  activationNamed,
-  add,
   ConfigError,
   concat,
-  Dropout,
   type LayerCache,
-  LayerNorm,
-  Linear,
   Module,
   narrow,
-  normal,
   type Tensor,
   type Tensor3D,
   type Tensor4D,
-  zerosInit,
 } from '@filature/tensor'
-import { QFormerAttention } from './attention.ts'
+import { BertAttention, BertIntermediate, BertOutput } from '@filature/transformer'
 import type { Options } from './config.ts'
 
 export interface LayerInputs {
@@ -30,71 +23,30 @@ export interface LayerInputs {
   cache?: LayerCache | undefined
 }
 
-/** The first half of a feed-forward layer: the memory's coefficients. (B, T, C) -> (B, T, F) */
-class QFormerIntermediate extends Module {
-  static override readonly taps = ['memory']
-  readonly dense: Linear
-  readonly #act: <T extends Tensor>(x: T) => T
-
-  constructor(o: Options) {
-    super()
-    this.dense = new Linear(o.hidden_size, o.intermediate_size, {
-      init: normal(o.initializer_range),
-      biasInit: zerosInit,
-    })
-    this.#act = activationNamed(o.hidden_act)
-  }
-
-  forward(x: Tensor3D): Tensor3D {
-    return this.tap('memory', this.#act(this.dense.forward(x)))
-  }
-}
-
-/** The second half, with residual and norm. (B, T, F) -> (B, T, C) */
-class QFormerOutput extends Module {
-  readonly dense: Linear
-  readonly LayerNorm: LayerNorm
-  readonly dropout: Dropout
-
-  constructor(o: Options) {
-    super()
-    this.dense = new Linear(o.intermediate_size, o.hidden_size, {
-      init: normal(o.initializer_range),
-      biasInit: zerosInit,
-    })
-    this.LayerNorm = new LayerNorm(o.hidden_size, { eps: o.layer_norm_eps })
-    this.dropout = new Dropout(o.hidden_dropout_prob)
-  }
-
-  forward(memory: Tensor3D, residual: Tensor3D): Tensor3D {
-    return this.LayerNorm.forward(add(this.dropout.forward(this.dense.forward(memory)), residual))
-  }
-}
-
 /**
  * One layer: self-attention over queries and text together; then the queries alone look at the encoder (in every
  * cross_attention_freq-th layer) and pass their own feed-forward layer, the text another.
  */
 export class QFormerLayer extends Module {
   static override readonly taps = ['out']
-  readonly attention: QFormerAttention
-  readonly crossattention: QFormerAttention | undefined
-  readonly intermediate: QFormerIntermediate | undefined
-  readonly output: QFormerOutput | undefined
-  readonly intermediate_query: QFormerIntermediate
-  readonly output_query: QFormerOutput
+  readonly attention: BertAttention
+  readonly crossattention: BertAttention | undefined
+  readonly intermediate: BertIntermediate | undefined
+  readonly output: BertOutput | undefined
+  readonly intermediate_query: BertIntermediate
+  readonly output_query: BertOutput
   readonly #chunk: number
 
   constructor(o: Options, layer: number) {
     super()
-    this.attention = new QFormerAttention(o, 'self', layer)
+    this.attention = new BertAttention(o, { pruned: o.pruned_heads[layer] })
     if (o.add_cross_attention && layer % o.cross_attention_freq === 0) {
-      this.crossattention = new QFormerAttention(o, 'cross', layer)
+      this.crossattention = new BertAttention(o, { sourceWidth: o.encoder_width })
     }
-    this.intermediate = o.text_branch ? new QFormerIntermediate(o) : undefined
-    this.output = o.text_branch ? new QFormerOutput(o) : undefined
-    this.intermediate_query = new QFormerIntermediate(o)
-    this.output_query = new QFormerOutput(o)
+    this.intermediate = o.text_branch ? new BertIntermediate(o) : undefined
+    this.output = o.text_branch ? new BertOutput(o.intermediate_size, o) : undefined
+    this.intermediate_query = new BertIntermediate(o)
+    this.output_query = new BertOutput(o.intermediate_size, o)
     this.#chunk = o.chunk_size_feed_forward
   }
 
@@ -130,10 +82,10 @@ export class QFormerLayer extends Module {
         'QFormer: this layer looks at an encoder, but encoder_hidden_states was not given; pass it with the queries.',
       )
     }
-    return this.crossattention.forward(queries, { encoderStates, bias: encoderBias, headMask })
+    return this.crossattention.forward(queries, { source: encoderStates, bias: encoderBias, headMask })
   }
 
-  private feedForward(x: Tensor3D, up: QFormerIntermediate, down: QFormerOutput): Tensor3D {
+  private feedForward(x: Tensor3D, up: BertIntermediate, down: BertOutput): Tensor3D {
     const T = x.shape[1]
     if (this.#chunk === 0) return down.forward(up.forward(x), x)
     if (T % this.#chunk !== 0) {

@@ -8,20 +8,17 @@ import {
   Dropout,
   Embedding,
   LayerNorm,
-  Linear,
   Module,
   narrow,
   normal,
   ones,
   reshape,
-  squeeze,
   type Tensor,
   type Tensor2D,
   type Tensor3D,
-  tanh,
   tidy,
-  zerosInit,
 } from '@filature/tensor'
+import { BertPooler } from '@filature/transformer'
 import { complete, type Options, type QFormerConfig } from './config.ts'
 import { type LayerInputs, QFormerLayer } from './layer.ts'
 import { encoderBias, selfBias } from './masks.ts'
@@ -112,25 +109,11 @@ class QFormerEncoder extends Module {
   }
 }
 
-/** The first position, through a dense layer and tanh. (B, T, C) -> (B, C) */
-class QFormerPooler extends Module {
-  readonly dense: Linear
-
-  constructor(o: Options) {
-    super()
-    this.dense = new Linear(o.hidden_size, o.hidden_size, { init: normal(o.initializer_range), biasInit: zerosInit })
-  }
-
-  forward(x: Tensor3D): Tensor2D {
-    return tanh(this.dense.forward(squeeze<Tensor2D>(narrow(x, 1, 0, 1), [1])))
-  }
-}
-
 /** The Q-Former (Li et al. 2023, BLIP-2): BERT with query tokens that look at a frozen encoder. */
 export class QFormer extends Module {
   readonly embeddings: QFormerEmbeddings
   readonly encoder: QFormerEncoder
-  readonly pooler: QFormerPooler | undefined
+  readonly pooler: BertPooler | undefined
   /** What a config.json of this model says, pruned heads among it. */
   config: QFormerConfig
   readonly #options: Options
@@ -142,7 +125,7 @@ export class QFormer extends Module {
     this.#options = o
     this.embeddings = new QFormerEmbeddings(o)
     this.encoder = new QFormerEncoder(o)
-    this.pooler = o.add_pooling_layer ? new QFormerPooler(o) : undefined
+    this.pooler = o.add_pooling_layer ? new BertPooler(o) : undefined
   }
 
   /** -> (B, Q + T, C) */

@@ -12,6 +12,7 @@ import {
   Dropout,
   Embedding,
   gather,
+  type LayerCache,
   LayerNorm,
   Linear,
   Module,
@@ -23,21 +24,27 @@ import {
   tensor,
   zerosInit,
 } from '@filature/tensor'
-import type { BertOptions } from './bert-config.ts'
+import type { BertLayerOptions } from './bert-config.ts'
 
-/** What all layers of one run share. */
-export interface LayerInputs {
-  bias: Tensor4D | undefined
-  headMask: Tensor | undefined
+/** What attention takes beside x; all layers of one run share the first two. */
+export interface BertAttentionInputs {
+  /** Added to the scores, broadcast to (B, H, T, S). */
+  bias?: Tensor4D | undefined
+  /** Factor on each head, (H) or (B, H). */
+  headMask?: Tensor | undefined
+  /** What is looked at instead of x itself, (B, S, sourceWidth). */
+  source?: Tensor3D | undefined
+  /** Keys and values of the positions before x. */
+  cache?: LayerCache | undefined
 }
 
 /** A linear layer, and a norm, as all of BERT has them. */
-export const linear = (ins: number, outs: number, { initializer_range }: BertOptions) =>
+export const linear = (ins: number, outs: number, { initializer_range }: BertLayerOptions) =>
   new Linear(ins, outs, { init: normal(initializer_range), biasInit: zerosInit })
 
-export const norm = ({ hidden_size, layer_norm_eps: eps }: BertOptions) => new LayerNorm(hidden_size, { eps })
+export const norm = ({ hidden_size, layer_norm_eps: eps }: BertLayerOptions) => new LayerNorm(hidden_size, { eps })
 
-/** Self-attention without its output projection. (B, T, C) -> (B, T, C) */
+/** Attention of some heads, without the output projection. (B, T, C) -> (B, T, H D) */
 export class BertSelfAttention extends AttentionModule {
   query: Linear
   key: Linear
@@ -46,16 +53,19 @@ export class BertSelfAttention extends AttentionModule {
   /** Vectors of the distances, (2 P - 1, D), for relative positions. */
   readonly distance_embedding: Embedding | undefined
   readonly headWidth: number
-  readonly #positions: BertOptions['position_embedding_type']
+  readonly #positions: BertLayerOptions['position_embedding_type']
 
-  /** @param heads those that are not pruned */
-  constructor(options: BertOptions, heads: number) {
+  /**
+   * @param heads those that are not pruned
+   * @param sourceWidth of what keys and values are made of
+   */
+  constructor(options: BertLayerOptions, heads: number, sourceWidth = options.hidden_size) {
     super()
     const { hidden_size: C, num_attention_heads: H, max_position_embeddings: P, position_embedding_type } = options
     this.headWidth = C / H
     this.query = linear(C, heads * this.headWidth, options)
-    this.key = linear(C, heads * this.headWidth, options)
-    this.value = linear(C, heads * this.headWidth, options)
+    this.key = linear(sourceWidth, heads * this.headWidth, options)
+    this.value = linear(sourceWidth, heads * this.headWidth, options)
     this.dropout = new Dropout(options.attention_probs_dropout_prob)
     if (position_embedding_type !== 'absolute') {
       this.distance_embedding = new Embedding(2 * P - 1, this.headWidth, { init: normal(options.initializer_range) })
@@ -63,16 +73,19 @@ export class BertSelfAttention extends AttentionModule {
     this.#positions = position_embedding_type
   }
 
-  forward(x: Tensor3D, { bias, headMask }: LayerInputs): Tensor3D {
+  forward(x: Tensor3D, { bias, headMask, source, cache }: BertAttentionInputs): Tensor3D {
     const H = this.query.weight.shape[0]! / this.headWidth
-    const [q, k, v] = [this.query, this.key, this.value].map((layer) => splitHeads(layer.forward(x), H)) as [
-      Tensor4D,
-      Tensor4D,
-      Tensor4D,
-    ] // each (B, T, H, D)
+    const q = splitHeads(this.query.forward(x), H) // (B, T, H, D)
+    let k = splitHeads(this.key.forward(source ?? x), H) // (B, S, H, D)
+    let v = splitHeads(this.value.forward(source ?? x), H)
+    if (cache && !source) ({ k, v } = cache.append(k, v))
     const distances = this.distance_embedding?.weight.value as Tensor2D | undefined
+    // a source's positions are counted from 0 beside the queries; cached positions come before them
+    const start = source ? 0 : k.shape[1] - q.shape[1]
     const relative =
-      distances && this.#positions !== 'absolute' ? relativeBias(q, k, distances, { kind: this.#positions }) : undefined
+      distances && this.#positions !== 'absolute'
+        ? relativeBias(q, k, distances, { kind: this.#positions, start })
+        : undefined
     const heads = this.attend(q, k, v, {
       bias: addBiases(relative, bias),
       headMask,
@@ -88,7 +101,7 @@ export class BertOutput extends Module {
   readonly LayerNorm: LayerNorm
   readonly dropout: Dropout
 
-  constructor(width: number, options: BertOptions) {
+  constructor(width: number, options: BertLayerOptions) {
     super()
     this.dense = linear(width, options.hidden_size, options)
     this.LayerNorm = norm(options)
@@ -100,21 +113,27 @@ export class BertOutput extends Module {
   }
 }
 
-/** Self-attention with its output. (B, T, C) -> (B, T, C) */
+/** Attention with its output. (B, T, C) -> (B, T, C) */
 export class BertAttention extends Module {
   readonly self: BertSelfAttention
   readonly output: BertOutput
   readonly #allHeads: number
   #pruned: number[]
 
-  constructor(options: BertOptions, layer: number) {
+  /**
+   * @param pruned heads that are gone from the start
+   * @param sourceWidth of what keys and values are made of; that of x by default
+   */
+  constructor(
+    options: BertLayerOptions,
+    { pruned = [], sourceWidth }: { pruned?: readonly number[] | undefined; sourceWidth?: number } = {},
+  ) {
     super()
-    const { num_attention_heads: H, hidden_size: C } = options
-    this.#allHeads = H
-    this.#pruned = [...(options.pruned_heads[layer] ?? [])]
-    const left = H - this.#pruned.length
-    this.self = new BertSelfAttention(options, left)
-    this.output = new BertOutput((left * C) / H, options)
+    this.#allHeads = options.num_attention_heads
+    this.#pruned = [...pruned]
+    const left = this.#allHeads - this.#pruned.length
+    this.self = new BertSelfAttention(options, left, sourceWidth)
+    this.output = new BertOutput(left * this.self.headWidth, options)
   }
 
   /** The original heads that are gone. */
@@ -122,10 +141,16 @@ export class BertAttention extends Module {
     return this.#pruned
   }
 
-  forward(x: Tensor3D, { bias, headMask }: LayerInputs): Tensor3D {
+  /** A head mask counts the original heads. */
+  forward(x: Tensor3D, inputs: BertAttentionInputs): Tensor3D {
+    const headMask = inputs.headMask && this.ofHeadsLeft(inputs.headMask)
+    return this.output.forward(this.self.forward(x, { ...inputs, headMask }), x)
+  }
+
+  private ofHeadsLeft(headMask: Tensor): Tensor {
+    if (this.#pruned.length === 0) return headMask
     const left = Array.from({ length: this.#allHeads }, (_, head) => head).filter((h) => !this.#pruned.includes(h))
-    const mask = headMask && this.#pruned.length ? gather(headMask, tensor(left, [left.length], 'int32'), 1) : headMask
-    return this.output.forward(this.self.forward(x, { bias, headMask: mask }), x)
+    return gather(headMask, tensor(left, [left.length], 'int32'), headMask.rank - 1)
   }
 
   /** Takes heads out for good (Michel et al. 2019), counted among the original ones; those gone already pass. */

@@ -1,4 +1,4 @@
-import { activationNamed, ConfigError } from '@filature/tensor'
+import { activationNamed, ConfigError, type Tensor } from '@filature/tensor'
 import { configFrom, mustDivide } from './config-json.ts'
 
 /** Keys as in Hugging Face's `config.json`. */
@@ -33,6 +33,24 @@ export interface BertConfig {
 export type BertOptions = Required<Omit<BertConfig, 'id2label' | 'classifier_dropout' | 'pad_token_id'>> & {
   classifier_dropout: number
   pad_token_id: number | undefined
+}
+
+/** What the parts of a layer read of a configuration: BERT's, or that of a model made of the same parts. */
+export interface BertLayerOptions
+  extends Pick<
+    BertOptions,
+    | 'hidden_size'
+    | 'num_attention_heads'
+    | 'intermediate_size'
+    | 'hidden_dropout_prob'
+    | 'attention_probs_dropout_prob'
+    | 'max_position_embeddings'
+    | 'position_embedding_type'
+    | 'layer_norm_eps'
+    | 'initializer_range'
+  > {
+  /** A name of Hugging Face's, or the function itself. */
+  hidden_act: string | (<T extends Tensor>(x: T) => T)
 }
 
 const POSITIONS = ['absolute', 'relative_key', 'relative_key_query']

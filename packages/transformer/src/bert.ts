@@ -24,8 +24,8 @@ import {
   zerosInit,
   zerosLike,
 } from '@filature/tensor'
-import { BertAttention, BertOutput, type LayerInputs, linear, norm } from './bert-attention.ts'
-import { type BertConfig, type BertOptions, completeBert } from './bert-config.ts'
+import { BertAttention, type BertAttentionInputs, BertOutput, linear, norm } from './bert-attention.ts'
+import { type BertConfig, type BertLayerOptions, type BertOptions, completeBert } from './bert-config.ts'
 
 export interface BertInputs {
   /** int32 (B, T); or give `embeds`. */
@@ -97,7 +97,7 @@ export class BertIntermediate extends Module {
   readonly dense: Linear
   readonly #act: <T extends Tensor>(x: T) => T
 
-  constructor(options: BertOptions) {
+  constructor(options: BertLayerOptions) {
     super()
     const { hidden_size: C, intermediate_size: F, hidden_act, initializer_range } = options
     // the exact GELU and ReLU run inside the product's kernel
@@ -120,12 +120,12 @@ export class BertLayer extends Module {
 
   constructor(options: BertOptions, index: number) {
     super()
-    this.attention = new BertAttention(options, index)
+    this.attention = new BertAttention(options, { pruned: options.pruned_heads[index] })
     this.intermediate = new BertIntermediate(options)
     this.output = new BertOutput(options.intermediate_size, options)
   }
 
-  forward(x: Tensor3D, inputs: LayerInputs): Tensor3D {
+  forward(x: Tensor3D, inputs: Pick<BertAttentionInputs, 'bias' | 'headMask'>): Tensor3D {
     const attended = this.attention.forward(x, inputs)
     return this.tap('out', this.output.forward(this.intermediate.forward(attended), attended))
   }
@@ -155,7 +155,7 @@ export class BertEncoder extends Module {
 export class BertPooler extends Module {
   readonly dense: Linear
 
-  constructor(options: BertOptions) {
+  constructor(options: BertLayerOptions) {
     super()
     this.dense = linear(options.hidden_size, options.hidden_size, options)
   }

@@ -9,8 +9,8 @@ export {
   BertModel,
   BertPooler,
 } from './bert.ts'
-export { BertAttention, BertOutput, BertSelfAttention } from './bert-attention.ts'
-export { type BertConfig, bertConfig, bertPresets } from './bert-config.ts'
+export { BertAttention, type BertAttentionInputs, BertOutput, BertSelfAttention } from './bert-attention.ts'
+export { type BertConfig, type BertLayerOptions, bertConfig, bertPresets } from './bert-config.ts'
 export { bertDialects } from './bert-dialects.ts'
 export {
   BertForMaskedLM,
