@@ -1,18 +1,10 @@
-import {
-  AttentionModule,
-  joinHeads,
-  KeyValueCache,
-  LearnedPositions,
-  paddingBias,
-  splitHeads,
-} from '@filature/attention'
+import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBias } from '@filature/attention'
 import {
   activationNamed,
   add,
   type Cache,
   type CausalInputs,
   type CausalLM,
-  ConfigError,
   checkpointed,
   crossEntropy,
   Dropout,
@@ -24,7 +16,6 @@ import {
   narrow,
   normal,
   type Scalar,
-  split,
   type Tensor,
   type Tensor2D,
   type Tensor3D,
@@ -33,6 +24,7 @@ import {
   tidy,
 } from '@filature/tensor'
 import { Conv1D } from './conv1d.ts'
+import { embedded, queriesKeysValues } from './gpt-parts.ts'
 import { completeGPT2, type GPT2Config, type GPT2Options } from './gpt2-config.ts'
 
 interface BlockInputs {
@@ -68,13 +60,9 @@ export class GPT2Attention extends AttentionModule {
   }
 
   forward(x: Tensor3D, { bias, headMask, cache }: BlockInputs): Tensor3D {
-    const [q, k, v] = split(this.c_attn.forward(x), 3, 2).map((part) => splitHeads(part, this.#heads)) as [
-      Tensor4D,
-      Tensor4D,
-      Tensor4D,
-    ] // each (B, T, H, D)
-    const all = cache ? cache.append(k, v) : { k, v } // (B, S, H, D)
-    const heads = this.attend(q, all.k, all.v, {
+    // (B, T, H, D), and twice (B, S, H, D)
+    const { q, k, v } = queriesKeysValues(this.c_attn.forward(x), this.#heads, cache)
+    const heads = this.attend(q, k, v, {
       causal: true,
       scale: this.#scale,
       bias,
@@ -159,20 +147,16 @@ export class GPT2Model extends Module {
   }
 
   /** -> (B, T, C) */
-  forward({ ids, embeds, attentionMask, positionIds, cache, headMask }: GPT2Inputs): Tensor3D {
-    if ((ids === undefined) === (embeds === undefined)) {
-      throw new ConfigError('gpt2-inputs', 'GPT2: wanted either ids or embeds, got both or neither.')
-    }
-    const words = embeds ?? this.wte.forward<Tensor3D>(ids!) // (B, T, C)
-    const places = positionIds ? this.wpe.forward(positionIds) : this.wpe.rows(words.shape[1], cache?.length ?? 0)
-    let x = this.drop.forward(this.tap('embeddings', add(words, places)))
+  forward({ headMask, ...inputs }: GPT2Inputs): Tensor3D {
+    const { attentionMask, cache } = inputs
+    let x = this.drop.forward(this.tap('embeddings', embedded('GPT2', this, inputs)))
     const bias = attentionMask && paddingBias(attentionMask)
     this.h.forEach((block, i) => {
       const mask = headMask && (narrow(headMask, 0, i, i + 1) as Tensor2D) // (1, H)
-      const inputs = { x, bias, headMask: mask, cache: cache?.layer(i) }
-      const run = ({ x, ...shared }: typeof inputs) => block.forward(x, shared)
+      const own = { x, bias, headMask: mask, cache: cache?.layer(i) }
+      const run = ({ x, ...shared }: typeof own) => block.forward(x, shared)
       // a cache would take the keys in a second time
-      x = tidy(() => (this.#recompute && !cache ? checkpointed(block, inputs, run) : run(inputs)))
+      x = tidy(() => (this.#recompute && !cache ? checkpointed(block, own, run) : run(own)))
     })
     return this.tap('out', this.ln_f.forward(x))
   }

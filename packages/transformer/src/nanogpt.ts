@@ -1,18 +1,10 @@
-import {
-  AttentionModule,
-  joinHeads,
-  KeyValueCache,
-  LearnedPositions,
-  paddingBias,
-  splitHeads,
-} from '@filature/attention'
+import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBias } from '@filature/attention'
 import {
   add,
   Buffer,
   type Cache,
   type CausalInputs,
   type CausalLM,
-  ConfigError,
   crossEntropy,
   Dropout,
   Embedding,
@@ -23,7 +15,6 @@ import {
   narrow,
   normal,
   type Scalar,
-  split,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
@@ -32,6 +23,7 @@ import {
   zerosInit,
 } from '@filature/tensor'
 import { mustDivide } from './config-json.ts'
+import { embedded, queriesKeysValues } from './gpt-parts.ts'
 
 /** Keys as in nanoGPT's `GPTConfig`. */
 export interface NanoGPTConfig {
@@ -82,13 +74,9 @@ export class CausalSelfAttention extends AttentionModule {
   }
 
   forward(x: Tensor3D, { bias, cache }: BlockInputs): Tensor3D {
-    const [q, k, v] = split(this.c_attn.forward(x), 3, 2).map((part) => splitHeads(part, this.#heads)) as [
-      Tensor4D,
-      Tensor4D,
-      Tensor4D,
-    ] // each (B, T, H, D)
-    const all = cache ? cache.append(k, v) : { k, v }
-    const heads = this.attend(q, all.k, all.v, { causal: true, bias, dropout: this.attn_dropout.draw() })
+    // (B, T, H, D), and twice (B, S, H, D)
+    const { q, k, v } = queriesKeysValues(this.c_attn.forward(x), this.#heads, cache)
+    const heads = this.attend(q, k, v, { causal: true, bias, dropout: this.attn_dropout.draw() })
     return this.resid_dropout.forward(this.c_proj.forward(joinHeads(heads)))
   }
 }
@@ -156,13 +144,9 @@ class NanoGPTBody extends Module {
     this.ln_f = new LayerNorm(C, { bias: options.bias })
   }
 
-  forward({ ids, embeds, attentionMask, positionIds, cache }: CausalInputs): Tensor3D {
-    if ((ids === undefined) === (embeds === undefined)) {
-      throw new ConfigError('nanogpt-inputs', 'NanoGPT: wanted either ids or embeds, got both or neither.')
-    }
-    const words = embeds ?? this.wte.forward<Tensor3D>(ids!) // (B, T, C)
-    const places = positionIds ? this.wpe.forward(positionIds) : this.wpe.rows(words.shape[1], cache?.length ?? 0)
-    let x = this.drop.forward(this.tap('embeddings', add(words, places)))
+  forward(inputs: CausalInputs): Tensor3D {
+    const { attentionMask, cache } = inputs
+    let x = this.drop.forward(this.tap('embeddings', embedded('NanoGPT', this, inputs)))
     const bias = attentionMask && paddingBias(attentionMask)
     this.h.forEach((block, i) => {
       x = tidy(() => block.forward(x, { bias, cache: cache?.layer(i) }))

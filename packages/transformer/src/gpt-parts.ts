@@ -1,0 +1,39 @@
+import { type LearnedPositions, splitHeads } from '@filature/attention'
+import {
+  add,
+  type CausalInputs,
+  ConfigError,
+  type Embedding,
+  type LayerCache,
+  split,
+  type Tensor3D,
+  type Tensor4D,
+} from '@filature/tensor'
+
+// What GPT-2 and nanoGPT do alike.
+
+/** Words and their places, summed; places count on behind what the cache holds. -> (B, T, C) */
+export function embedded(
+  who: string,
+  { wte, wpe }: { wte: Embedding; wpe: LearnedPositions },
+  { ids, embeds, positionIds, cache }: CausalInputs,
+): Tensor3D {
+  if ((ids === undefined) === (embeds === undefined)) {
+    throw new ConfigError(`${who.toLowerCase()}-inputs`, `${who}: wanted either ids or embeds, got both or neither.`)
+  }
+  const words = embeds ?? wte.forward<Tensor3D>(ids!) // (B, T, C)
+  return add(words, positionIds ? wpe.forward(positionIds) : wpe.rows(words.shape[1], cache?.length ?? 0))
+}
+
+/**
+ * A joint projection taken apart, with the cached keys and values in front.
+ * (B, T, 3 C) -> q (B, T, H, D), k and v (B, S, H, D)
+ */
+export function queriesKeysValues(
+  joined: Tensor3D,
+  heads: number,
+  cache: LayerCache | undefined,
+): { q: Tensor4D; k: Tensor4D; v: Tensor4D } {
+  const [q, k, v] = split(joined, 3, 2).map((part) => splitHeads(part, heads)) as [Tensor4D, Tensor4D, Tensor4D]
+  return { q, ...(cache ? cache.append(k, v) : { k, v }) }
+}
