@@ -9,12 +9,9 @@ import {
 } from '@filature/command-line'
 import { type GenerateOptions, generate, stream } from '@filature/generation'
 import { ConfigError, parametersOf } from '@filature/tensor'
-import type { Tokenizer } from '@filature/tokenizers'
 import { Command, Option } from 'commander'
 import { interruptible } from '../interrupt.ts'
-import { type Format, formats, type OpenLlama, openLlama } from './open-llama.ts'
-
-const INFINITE = Number.POSITIVE_INFINITY
+import { type Format, formats, type OpenCausal, openCausal } from './open-causal.ts'
 
 interface GenerateCommandOptions extends BackendOptions {
   prompt: string
@@ -35,10 +32,10 @@ interface GenerateCommandOptions extends BackendOptions {
 /** `filature-infer generate` */
 export function generateCommand(): Command {
   const command = new Command('generate')
-    .description('Write with a LLaMA, token by token as they come; Ctrl-C ends the text.')
+    .description('Write with a LLaMA or a GPT-2, token by token as they come; Ctrl-C ends the text.')
     .argument(
       '<model>',
-      'Hugging Face folder or hub id, a run of filature-train llama, a .gguf, a llama2.c .pt, a folder of Meta',
+      'Hugging Face folder or hub id, a run of filature-train llama or lm, a .gguf, a llama2.c .pt, a folder of Meta',
     )
     .option('--prompt <text>', 'what the text begins with', '')
     .addOption(new Option('--format <name>', 'of the weights (default: told from the model)').choices(formats))
@@ -53,7 +50,7 @@ export function generateCommand(): Command {
     .option('--top-k <n>', 'draw from the n likeliest only', wholeNumber(1))
     .option('--top-p <p>', 'draw from the likeliest that make up p together', numberWithin(0, 1))
     .option('--min-p <p>', 'draw from those at least p times as likely as the likeliest', numberWithin(0, 1))
-    .option('--repetition-penalty <x>', 'above 1: less of what was there before', numberWithin(0.01, INFINITE))
+    .option('--repetition-penalty <x>', 'above 1: less of what was there before', numberWithin(0.01))
     .option('--beams <n>', 'beam search in place of sampling; the text comes at the end', wholeNumber(1))
     .option('--stop <texts...>', 'texts at which to end')
     .option('--seed <n>', 'of the draws (default: another each time)', wholeNumber(0))
@@ -64,7 +61,7 @@ async function write(target: string, options: GenerateCommandOptions): Promise<v
   const backend = await activate(options)
   const log = (text: string) => process.stderr.write(text)
   const began = performance.now()
-  const opened = await openLlama(target, {
+  const opened = await openCausal(target, {
     ...(options.format ? { format: options.format } : {}),
     ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
     dtype: options.dtype,
@@ -90,27 +87,26 @@ async function write(target: string, options: GenerateCommandOptions): Promise<v
 }
 
 /** The prompt as the model was trained to see it: begun with its bos where the tokenizer says so, or where it is empty. */
-function promptIds({ tokenizer, model }: OpenLlama, prompt: string): number[] {
+function promptIds({ tokenizer, bos }: OpenCausal, prompt: string): number[] {
   const { ids } = tokenizer.encode(prompt)
   if (ids.length > 0) return ids
-  const bos = tokenizer.special.bos ?? model.config.bos_token_id
-  if (bos === undefined || bos === null) {
+  if (bos === undefined) {
     throw new ConfigError('generate-prompt', '--prompt: the model has no token to begin with; give at least one word.')
   }
   return [bos]
 }
 
 function settingsOf(
-  { tokenizer, model, defaults }: OpenLlama,
+  { tokenizer, context, eos, defaults }: OpenCausal,
   prompt: readonly number[],
   options: GenerateCommandOptions,
 ): GenerateOptions {
   const { topK, topP, minP, repetitionPenalty, stop, beams } = options
-  const room = (model.config.max_position_embeddings ?? INFINITE) - prompt.length
+  const room = context - prompt.length
   if (room < 1) {
     throw new ConfigError(
       'generate-length',
-      `--prompt: it has ${prompt.length} tokens, the model's context ends at ${model.config.max_position_embeddings}; shorten it.`,
+      `--prompt: it has ${prompt.length} tokens, the model's context ends at ${context}; shorten it.`,
     )
   }
   const temperature = options.temperature ?? (defaults.sample === false ? 0 : (defaults.temperature ?? 0.8))
@@ -119,7 +115,7 @@ function settingsOf(
   const said = Object.fromEntries(Object.entries(shaping).filter(([, value]) => value !== undefined))
   const { maxLength: _, sample: __, temperature: ___, ...own } = defaults
   return {
-    eosIds: endsOf(tokenizer, model.config.eos_token_id),
+    eosIds: eos,
     ...own,
     ...said,
     maxNewTokens: Math.min(options.maxNewTokens, room),
@@ -135,12 +131,7 @@ function settingsOf(
   }
 }
 
-function endsOf(tokenizer: Tokenizer, configured: number | number[] | null | undefined): number[] {
-  const ids = new Set([tokenizer.special.eos, ...[configured ?? []].flat()])
-  return [...ids].filter((id): id is number => id !== undefined && id < tokenizer.vocabSize)
-}
-
-async function show({ model }: OpenLlama, prompt: number[], settings: GenerateOptions) {
+async function show({ model }: OpenCausal, prompt: number[], settings: GenerateOptions) {
   const began = performance.now()
   const since = () => (performance.now() - began) / 1000
   let tokens = 0
