@@ -2,7 +2,8 @@
 //   node apps/train/data/fetch-translations.mjs [folder]
 // de-en.tsv: example sentences of the German-English dictionary trans-de-en (Frank Richter, GPL 2 or later; a few words to
 // a few lines each). es-en.tsv: the verses of two Bibles in the public domain, Reina-Valera 1909 (sword-text-sparv) and
-// King James (sword-text-kjv), aligned by verse. One pair a line: source, tab, target. They go to the folder (default:
+// King James (sword-text-kjv), aligned by verse. en-es.tsv: the other way round, from King James and the World English
+// Bible (sword-text-web): each Spanish verse twice. One pair a line: source, tab, target. They go to the folder (default:
 // apps/train/.cache/translations), where `filature-train translate` looks, and are no part of this repository.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,15 +13,15 @@ import { fileURLToPath } from 'node:url'
 import { inflateSync } from 'node:zlib'
 
 const target = resolve(process.argv[2] ?? fileURLToPath(new URL('../.cache/translations', import.meta.url)))
-const files = ['de-en.tsv', 'es-en.tsv']
+const files = ['de-en.tsv', 'es-en.tsv', 'en-es.tsv']
 if (files.every((file) => existsSync(join(target, file)))) {
-  console.log(`${target} has ${files.join(' and ')} already.`)
+  console.log(`${target} has ${files.join(', ')} already.`)
   process.exit()
 }
 
 const work = mkdtempSync(join(tmpdir(), 'translations-'))
 try {
-  const packages = ['trans-de-en', 'sword-text-kjv', 'sword-text-sparv']
+  const packages = ['trans-de-en', 'sword-text-kjv', 'sword-text-web', 'sword-text-sparv']
   try {
     execFileSync('apt-get', ['download', ...packages], { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] })
   } catch (error) {
@@ -36,11 +37,23 @@ try {
   mkdirSync(target, { recursive: true })
   write('de-en.tsv', dictionaryPairs(readFileSync(join(work, 'out/usr/share/trans/de-en'), 'utf8')))
   const texts = join(work, 'out/usr/share/sword/modules/texts/ztext')
-  const pairs = ['ot', 'nt'].flatMap((testament) => {
-    const english = verses(join(texts, 'engKJV2006eb', testament))
-    return verses(join(texts, 'spaRV1909eb', testament)).map((verse, i) => [verse, english[i]])
-  })
-  write('es-en.tsv', pairs)
+  const bible = (module) => ['ot', 'nt'].map((testament) => verses(join(texts, module, testament)))
+  const [spanish, kingJames, world] = ['spaRV1909eb', 'engKJV2006eb', 'engWEB2015eb'].map(bible)
+  const both = spanish.map((testament, t) =>
+    // the World English Bible counts a few verses otherwise: those that say something else are left out
+    testament.map((verse, i) => [verse, kingJames[t][i], alike(kingJames[t][i], world[t][i]) ? world[t][i] : '']),
+  )
+  write(
+    'es-en.tsv',
+    both.flat().map(([verse, king]) => [verse, king]),
+  )
+  write(
+    'en-es.tsv',
+    both.flat().flatMap(([verse, king, modern]) => [
+      [king, verse],
+      [modern, verse],
+    ]),
+  )
 } finally {
   rmSync(work, { recursive: true, force: true })
 }
@@ -64,6 +77,12 @@ function dictionaryPairs(text) {
       .map((source, i) => [source, translations[i]])
       .filter((pair) => pair.every((side) => /[.!?]$/.test(side) && !/[{}()<>/;\t]/.test(side)))
   })
+}
+
+/** Whether two verses share at least three words in ten. */
+function alike(a, b) {
+  const [one, other] = [a, b].map((verse) => new Set((verse ?? '').toLowerCase().match(/[a-z]+/g)))
+  return 10 * [...one].filter((word) => other.has(word)).length >= 3 * Math.max(1, one.size, other.size)
 }
 
 /** The verses of a SWORD module (zText, blocks of a book), by their place in the versification; '' where there is none. */
