@@ -29,9 +29,9 @@ export function buildNative() {
     return existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).scripts?.['build:native'] !== undefined
   })
   if (!wanted) return
-  console.log('Compiling native code ...')
+  console.error('Compiling native code ...')
   const { code, output } = turbo('build:native')
-  if (code !== 0) console.log(`${output}\nNo native build; going on without it.`)
+  if (code !== 0) console.error(`${output}\nNo native build; going on without it.`)
 }
 
 /** Turbo's own lines are worth reading only where it fails. It runs each script with the pnpm that is installed here. */

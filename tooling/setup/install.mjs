@@ -6,11 +6,11 @@ import { node, run } from './spawn.mjs'
 
 const read = (path) => (existsSync(path) ? readFileSync(path, 'utf8') : undefined)
 
-/** Installs dependencies by the lockfile where they are missing or stale; throws where that fails. */
+/** Installs dependencies by the lockfile where they are missing or stale, and tells so on standard error; throws where that fails. */
 export async function install() {
   const reason = stale()
   if (!reason) return
-  console.log(`Installing dependencies (${reason}) ...`)
+  console.error(`Installing dependencies (${reason}) ...`)
   const code = await pnpm(['install', '--frozen-lockfile', '--prefer-offline'])
   if (code !== 0) {
     throw new Error(
@@ -48,9 +48,11 @@ export async function pnpm(args) {
   const wanted = packageManager.split('+')[0]
   const windows = process.platform === 'win32'
   const here = spawnSync('pnpm', ['--version'], { cwd: at('.'), encoding: 'utf8', shell: windows })
-  if (here.status === 0 && `pnpm@${here.stdout.trim()}` === wanted) return run('pnpm', args, { shell: windows })
+  if (here.status === 0 && `pnpm@${here.stdout.trim()}` === wanted)
+    return run('pnpm', args, { shell: windows, asNotes: true })
   const npx = npxScript()
-  return npx ? node([npx, '--yes', wanted, ...args]) : run('npx', ['--yes', wanted, ...args], { shell: windows })
+  const rest = ['--yes', wanted, ...args]
+  return npx ? node([npx, ...rest], { asNotes: true }) : run('npx', rest, { shell: windows, asNotes: true })
 }
 
 /** npx as a script, so that it runs on this very Node and without a shell; undefined where npm did not start us. */

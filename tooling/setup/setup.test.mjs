@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -42,6 +42,15 @@ describe('a child process', () => {
 
   it('ended by a signal gives 128 and its number', async () => {
     expect(await node(['-e', "process.kill(process.pid, 'SIGTERM')"])).toBe(143)
+  })
+
+  it('that prepares tells on standard error, so that standard output is the result alone', async () => {
+    const script = `import { node } from ${JSON.stringify(new URL('spawn.mjs', import.meta.url).href)}
+await node(['-e', "console.log('installed')"], { asNotes: true })
+await node(['-e', "console.log('result')"])`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script])
+    const [output, errors] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')])
+    expect([output.join(''), errors.join('')]).toEqual(['result\n', 'installed\n'])
   })
 
   it('gets Ctrl-C and decides itself how to end', async () => {
@@ -91,6 +100,32 @@ describe('the count of tests', () => {
   it('of a crashed run is one failure', () => {
     expect(count(undefined, 134)).toEqual({ passed: 0, failed: 1, skipped: 0 })
   })
+})
+
+it.skipIf(process.platform === 'win32')('no job writes what it prepares to standard output', async () => {
+  // a checkout whose dependencies are not there, and a pnpm that only says so
+  const files = ['run', 'script', 'install', 'root', 'spawn', 'node-version'].map((name) => `${name}.mjs`)
+  mkdirSync(join(folder, 'tooling/setup'), { recursive: true })
+  for (const file of files) copyFileSync(at(`tooling/setup/${file}`), join(folder, 'tooling/setup', file))
+  for (const parent of ['packages', 'apps']) mkdirSync(join(folder, parent))
+  for (const file of ['package.json', 'pnpm-workspace.yaml', 'pnpm-lock.yaml'])
+    copyFileSync(at(file), join(folder, file))
+  writeFileSync(join(folder, 'script.ts'), "console.log('{}')")
+  const { packageManager } = JSON.parse(readFileSync(at('package.json'), 'utf8'))
+  const bin = join(folder, 'bin')
+  mkdirSync(bin)
+  const answer = `if [ "$1" = --version ]; then echo ${packageManager.replace('pnpm@', '')}; exit; fi`
+  writeFileSync(
+    join(bin, 'pnpm'),
+    `#!/bin/sh\n${answer}\necho "Packages: +1"\nln -s ${at('node_modules')} node_modules\n`,
+    { mode: 0o755 },
+  )
+  const child = spawn(process.execPath, [join(folder, 'tooling/setup/run.mjs'), 'script', 'script.ts'], {
+    env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
+  })
+  const [output, errors] = await Promise.all([child.stdout.toArray(), child.stderr.toArray(), once(child, 'close')])
+  expect([output.join(''), child.exitCode]).toEqual(['{}\n', 0])
+  expect(errors.join('')).toBe('Installing dependencies (none yet) ...\nPackages: +1\n')
 })
 
 it('every script of the root names a file that is there', () => {

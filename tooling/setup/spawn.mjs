@@ -8,10 +8,12 @@ import { rootPath } from './root.mjs'
  *
  * In a terminal Ctrl-C reaches the child by itself (one process group), so this process only waits for the child to
  * finish cleanly; without a terminal the signal is passed on.
+ *
+ * `asNotes` sends its standard output to standard error: it prepares what runs next, whose output is the result.
  */
-export function run(command, args, { cwd = rootPath, env = process.env, shell = false, quiet = false } = {}) {
+export function run(command, args, { cwd = rootPath, env = process.env, shell = false, asNotes = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env, shell, stdio: quiet ? ['inherit', 'ignore', 'inherit'] : 'inherit' })
+    const child = spawn(command, args, { cwd, env, shell, stdio: ['inherit', asNotes ? 2 : 'inherit', 'inherit'] })
     const terminal = process.stdin.isTTY === true || process.stdout.isTTY === true
     const interrupt = () => {
       if (!terminal) child.kill('SIGINT')
