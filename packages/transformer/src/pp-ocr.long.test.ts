@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import {
   batchNorm,
+  capture,
   concat,
   conv2d,
   LayerNorm,
@@ -49,6 +50,9 @@ const AT = {
   /** (1, T, C) each: what goes into the first block, and what comes out of both */
   tokens: 'transpose_43.tmp_0',
   blocks: ['p2o.Add.251', 'p2o.Add.271'],
+  /** (1, 8, T, T) and (1, T, 240) of each: attention maps, and cells of the feed-forward layer */
+  patterns: ['softmax_9.tmp_0', 'softmax_10.tmp_0'],
+  memories: ['swish_13.tmp_0', 'swish_14.tmp_0'],
   norm: 'p2o.Add.275',
   /** (1, T, 6625) */
   logits: 'p2o.Add.277',
@@ -79,7 +83,7 @@ else {
     const { data, info } = await sharp(png).greyscale().raw().toBuffer({ resolveWithObject: true })
     const plane = Float32Array.from(data, (v) => v / 127.5 - 1)
     const picture = Float32Array.from([...plane, ...plane, ...plane])
-    const names = [AT.picture, AT.tokens, ...AT.blocks, AT.norm, AT.logits]
+    const names = [AT.picture, AT.tokens, ...AT.blocks, ...AT.patterns, ...AT.memories, AT.norm, AT.logits]
     const session = await InferenceSession.create(withOutputs(model, names), { intraOpNumThreads: 1 })
     return session.run({ x: new OnnxTensor('float32', picture, [1, 3, info.height, info.width]) })
   }
@@ -166,8 +170,19 @@ else {
       // the head alone, for its logits magnify the rounding before them: onnxruntime's are half of what is allowed from
       // doubles, and so are ours
       const logits = tidy(() => head(at(AT.norm) as unknown as Tensor3D, picture))
+      // what the taps show of each block
+      const inputs = [at(AT.tokens), got[AT.blocks[0]]] as Tensor[] as Tensor3D[]
+      const seen = blocks.map((layer, i) =>
+        capture(layer, ['self_attn.pattern', 'memory'], () => tidy(() => void layer.forward(inputs[i]!))),
+      )
+      const inside = Object.fromEntries(
+        seen.flatMap(({ activations }, i) => [
+          [AT.patterns[i]!, activations.get('self_attn.pattern')!],
+          [AT.memories[i]!, activations.get('memory')!],
+        ]),
+      )
       const report: string[] = []
-      for (const [name, value] of Object.entries({ ...got, [AT.logits]: logits })) {
+      for (const [name, value] of Object.entries({ ...got, ...inside, [AT.logits]: logits })) {
         const [data, reference] = [await value.data(), wanted[name]!.data]
         const ratio = worstRatio(data, reference, { atol: 1e-5, rtol: 1e-5 })
         expect(ratio, name).toBeLessThanOrEqual(name === AT.logits ? 2 : 1)
@@ -176,7 +191,7 @@ else {
       const letters = got[AT.letters]
       expect(read(await letters.data(), letters.shape[1]!)).toBe(LINE)
       console.log(`${T} tokens, of what is allowed: ${report.join(', ')}`)
-      for (const layer of [...blocks, norm]) layer[Symbol.dispose]()
+      for (const one of [...seen, ...blocks, norm]) one[Symbol.dispose]()
     })
   })
 }
