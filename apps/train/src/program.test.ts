@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, expect, it } from 'vitest'
-import { scratch } from './__tests__/scratch.ts'
+import { fastest, scratch } from './__tests__/scratch.ts'
 import { program } from './program.ts'
 
 const test = scratch()
@@ -35,12 +35,14 @@ it('ends with 130 when it is stopped, and with nothing when it finishes', async 
   await writeFile(text, 'Sing in me, Muse, and through me tell the story.\n'.repeat(20))
   const out = join(test.folder, 'run')
   const shape = '--vocab 270 --width 8 --layers 1 --heads 2 --groups 1 --memory 8 --batch 2 --length 8'.split(' ')
-  const rest = ['--steps', '4', '--evaluate-every', '2', '--backend', 'cpu', '--text', text]
+  const { backend, threads } = fastest
+  const machine = ['--backend', backend, '--threads', `${threads}`]
+  const rest = ['--steps', '4', '--evaluate-every', '2', '--text', text, ...machine]
   test.interruptAt = /step 2 .* held out/
   await program().parseAsync(['llama', '--out', out, ...shape, ...rest], { from: 'user' })
   expect(process.exitCode).toBe(130)
   process.exitCode = undefined
-  await program().parseAsync(['llama', '--resume', out, '--backend', 'cpu'], { from: 'user' })
+  await program().parseAsync(['llama', '--resume', out, ...machine], { from: 'user' })
   expect(process.exitCode).toBeUndefined()
   expect(test.output()).toMatch(/Finished at step 4/)
 })

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, vi } from 'vitest'
 
+/** The fastest backend at hand, on one thread: going on bit for bit wants as many as before. */
+export const fastest = { backend: 'native,wasm,cpu', threads: 1 }
+
 /** A folder for each test, and what was printed; `interruptAt` sends Ctrl-C when it is printed. */
 export interface Scratch {
   folder: string

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Rng } from '@filature/tensor'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { fastest } from '../__tests__/scratch.ts'
 import { classify } from '../classify/command.ts'
 import { balanced } from '../classify/passages.ts'
 import { KINDS, kindOf, readBrown, splitSamples } from './brown.ts'
@@ -37,8 +38,7 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true, force: true }))
 
 const tiny = () => ({
-  backend: 'wasm,cpu',
-  threads: 1,
+  ...fastest,
   data: join(root, 'corpus'),
   vocab: 300,
   width: 16,
@@ -113,13 +113,12 @@ describe('filature-train bert and classify', () => {
     expect(whole.reason).toBe('finished')
     expect(whole.metrics!.words).toBeGreaterThanOrEqual(0)
     expect(existsSync(join(whole.pretrained!, 'tokenizer.json'))).toBe(true)
-    const longer = await trainBert({ backend: 'wasm,cpu', threads: 1, resume: whole.folder, steps: 8 })
+    const longer = await trainBert({ ...fastest, resume: whole.folder, steps: 8 })
     expect(longer.step).toBe(8)
     await expect(trainBert({ ...tiny(), resume: whole.folder })).rejects.toThrow(/goes on as it began/)
 
     const rows = await classify({
-      backend: 'wasm,cpu',
-      threads: 1,
+      ...fastest,
       from: whole.pretrained!,
       data: join(root, 'corpus'),
       labels: [8, 40],

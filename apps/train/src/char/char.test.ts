@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { run } from '../__tests__/command-line.ts'
+import { fastest } from '../__tests__/scratch.ts'
 import { program } from '../program.ts'
 import { trainChar } from './train.ts'
 
 const TEXT = 'Sing in me, Muse, and through me tell the story of that man skilled in all ways of contending.\n'.repeat(
   8,
 )
-const tiny = { backend: 'cpu', hidden: 8, embedding: 4, batch: 2, length: 6, heldOut: 0.2 }
+const tiny = { ...fastest, hidden: 8, embedding: 4, batch: 2, length: 6, heldOut: 0.2 }
 
 let folder: string
 let text: string
@@ -62,13 +63,13 @@ describe('filature-train char', () => {
     const stopped = await trainChar({ ...tiny, text, out: parts, steps: 12, evaluateEvery: 2 })
     expect(stopped).toMatchObject({ reason: 'stopped', step: 4 })
     expect(said.join('\n')).toMatch(/Go on with: .*char --resume/)
-    expect((await trainChar({ backend: 'cpu', resume: parts })).step).toBe(12)
+    expect((await trainChar({ ...fastest, resume: parts })).step).toBe(12)
     expect(await weights(parts)).toBe(await weights(whole))
   })
 
   it('runs the classic algorithm, sampling from the state at hand', async () => {
     const out = join(folder, 'classic')
-    await trainChar({ backend: 'cpu', preset: 'classic', hidden: 10, text, out, steps: 201 })
+    await trainChar({ ...fastest, preset: 'classic', hidden: 10, text, out, steps: 201 })
     const samples = said.join('\n').match(/----\n [\s\S]*?\n----/g)!
     expect(samples.map((sample) => sample.length - '----\n \n----'.length)).toEqual([200, 200, 200, 500])
     const config = JSON.parse(await readFile(join(out, 'checkpoint-201', 'config.json'), 'utf8'))
@@ -79,7 +80,7 @@ describe('filature-train char', () => {
     const out = join(folder, 'run')
     await trainChar({ ...tiny, text, out, steps: 1 })
     const refused = (options: Partial<Parameters<typeof trainChar>[0]>) =>
-      expect(trainChar({ backend: 'cpu', ...options } as Parameters<typeof trainChar>[0])).rejects
+      expect(trainChar({ ...fastest, ...options } as Parameters<typeof trainChar>[0])).rejects
     await refused({ text, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
     await refused({ resume: join(folder, 'none') }).toThrow(/no checkpoint/)
     await refused({ resume: out, lr: 1 }).toThrow(/leave --lr out/)

@@ -5,7 +5,7 @@ import { Llama, llamaConfig } from '@filature/llama'
 import { cpu, init, Rng, tensor, useBackend } from '@filature/tensor'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
 import { expect, it } from 'vitest'
-import { newestWeights, scratch } from '../__tests__/scratch.ts'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { END_OF_TEXT, learnTokenizer, openTokenizer, readTexts, tokenRow } from '../text/corpus.ts'
 import { evaluateTokens } from '../text/evaluate-tokens.ts'
 import { llamaConfigOf, usualShape } from './recipe.ts'
@@ -13,7 +13,7 @@ import { trainLlama } from './train.ts'
 
 const test = scratch()
 const LINE = 'Sing in me, Muse, and through me tell the story of that man skilled in all ways of contending.\n'
-const tiny = { backend: 'cpu', vocab: 300, width: 8, layers: 1, heads: 2, groups: 1, memory: 12, batch: 2, length: 8 }
+const tiny = { ...fastest, vocab: 300, width: 8, layers: 1, heads: 2, groups: 1, memory: 12, batch: 2, length: 8 }
 
 async function writeText(name = 'muse.txt', text = LINE.repeat(8)): Promise<string> {
   const path = join(test.folder, name)
@@ -31,7 +31,7 @@ it('trains, tests, samples and saves; going on is the same as never having stopp
 
   test.interruptAt = /step 3 .* held out/
   expect(await trainLlama({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 3 })
-  expect((await trainLlama({ backend: 'cpu', resume: parts })).step).toBe(6)
+  expect((await trainLlama({ ...fastest, resume: parts })).step).toBe(6)
   expect(await newestWeights(parts)).toBe(await newestWeights(whole))
 })
 
@@ -85,7 +85,7 @@ it('refuses what it cannot do, and says what to do', async () => {
   const text = [await writeText()]
   const out = join(test.folder, 'run')
   await trainLlama({ ...tiny, text, out, steps: 1 })
-  const refused = (options: object) => expect(trainLlama({ backend: 'cpu', ...options })).rejects
+  const refused = (options: object) => expect(trainLlama({ ...fastest, ...options })).rejects
   await refused({ text, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
   await refused({ resume: out, width: 4 }).toThrow(/leave --width out/)
   await refused({ text: [join(test.folder, 'none.txt')] }).toThrow(/there is no such file/)

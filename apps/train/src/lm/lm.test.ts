@@ -5,7 +5,7 @@ import { cpu, init, parameterCount, Rng, tensor, useBackend } from '@filature/te
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
 import { GPT2LMHeadModel, gpt2Config } from '@filature/transformer'
 import { expect, it } from 'vitest'
-import { newestWeights, scratch } from '../__tests__/scratch.ts'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { evaluateTokens } from '../text/evaluate-tokens.ts'
 import { lmCommand } from './command.ts'
 import { lmConfigOf, lmOf, presets, usualShape } from './recipe.ts'
@@ -13,7 +13,7 @@ import { trainLm } from './train.ts'
 
 const test = scratch()
 const LINE = 'Sing in me, Muse, and through me tell the story of that man skilled in all ways of contending.\n'
-const tiny = { backend: 'cpu', width: 8, layers: 1, heads: 2, batch: 2, length: 8 }
+const tiny = { ...fastest, width: 8, layers: 1, heads: 2, batch: 2, length: 8 }
 
 async function writeText(text = LINE.repeat(8), name = 'muse.txt'): Promise<string> {
   const path = join(test.folder, name)
@@ -36,7 +36,7 @@ it('trains on characters, tests and samples; going on is the same as never havin
 
   test.interruptAt = /step 3 .* held out/
   expect(await trainLm({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 3 })
-  expect((await trainLm({ backend: 'cpu', resume: parts })).step).toBe(6)
+  expect((await trainLm({ ...fastest, resume: parts })).step).toBe(6)
   expect(await newestWeights(parts)).toBe(await newestWeights(whole))
   const tokenizer = await loadTokenizerFolder(result.pretrained!)
   expect(tokenizer.vocabSize).toBe(new Set(LINE).size)
@@ -53,7 +53,7 @@ it("saves a GPT-2 under Hugging Face's names, with its tokenizer", async () => {
   const tokenizer = await loadTokenizerFolder(pretrained!)
   expect(tokenizer.decode(tokenizer.encode(LINE).ids)).toBe(LINE)
   expect(model.logits({ ids: tensor([[0, 1]], [1, 2], 'int32') }).shape).toEqual([1, 2, tokenizer.vocabSize])
-  expect((await trainLm({ backend: 'cpu', resume: out, steps: 4 })).step).toBe(4)
+  expect((await trainLm({ ...fastest, resume: out, steps: 4 })).step).toBe(4)
 })
 
 it("is nanoGPT's size with the preset, and learns", async () => {
@@ -81,7 +81,7 @@ it('measures chance as chance', async () => {
 it('refuses what it cannot do, and says what to do', async () => {
   const text = [await writeText()]
   const out = join(test.folder, 'run')
-  const refused = (options: object) => expect(trainLm({ backend: 'cpu', ...options })).rejects
+  const refused = (options: object) => expect(trainLm({ ...fastest, ...options })).rejects
   await refused({ text, tokens: 'char', vocab: 300 }).toThrow(/leave it out, or take --tokens bpe/)
   await refused({ ...tiny, text, heads: 3, steps: 1, out }).toThrow(/n_embd|divide/)
   await refused({ ...tiny, text, length: 5000, steps: 1, out }).toThrow(/more than 5001 tokens/)

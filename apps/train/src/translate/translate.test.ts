@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { attentionKinds } from '@filature/recurrent'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { fastest } from '../__tests__/scratch.ts'
 import { compareTranslators } from './compare.ts'
 import { shapeOf } from './recipe.ts'
 import { trainTranslate } from './train.ts'
@@ -53,7 +54,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const small = { hidden: 16, vocabulary: 300, batch: 16, test: 8, beams: 2, backend: 'native,wasm,cpu', threads: 1 }
+const small = { hidden: 16, vocabulary: 300, batch: 16, test: 8, beams: 2, ...fastest }
 const weights = (run: string, step: number) => readFile(join(run, `checkpoint-${step}`, 'model.safetensors'))
 
 it('trains, tests by BLEU against word for word, and resumes bit for bit', async () => {
@@ -78,7 +79,7 @@ it('trains, tests by BLEU against word for word, and resumes bit for bit', async
   })
   const stopped = await trainTranslate({ ...common, steps: 12, evaluateEvery: 6, out })
   expect([stopped.reason, stopped.step, stopped.test]).toEqual(['stopped', 6, undefined])
-  const resumed = await trainTranslate({ resume: out, backend: small.backend, threads: 1 })
+  const resumed = await trainTranslate({ resume: out, ...fastest })
   expect(resumed.step).toBe(12)
   expect(resumed.test!.bleu).toEqual(whole.test!.bleu)
   expect(await weights(out, 12)).toEqual(await weights(join(folder, 'whole'), 12))

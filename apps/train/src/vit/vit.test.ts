@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Rng } from '@filature/tensor'
 import { expect, it } from 'vitest'
-import { newestWeights, scratch } from '../__tests__/scratch.ts'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { AugmentedBatches, gather } from './batches.ts'
 import { confusionOf, drawConfusion, printConfusion } from './confusion.ts'
 import { type LabelledImages, readLabelled } from './idx.ts'
@@ -11,7 +11,7 @@ import { trainVit } from './train.ts'
 
 const test = scratch()
 const SIDE = 28
-const tiny = { backend: 'cpu', dim: 8, depth: 1, heads: 2, mlp: 8, batch: 4, validation: 6, patch: 14 }
+const tiny = { ...fastest, dim: 8, depth: 1, heads: 2, mlp: 8, batch: 4, validation: 6, patch: 14 }
 
 const idx = (shape: number[], values: Uint8Array) => {
   const head = Buffer.alloc(4 + 4 * shape.length)
@@ -53,16 +53,15 @@ it('trains, tests and draws; going on is the same as never having stopped', asyn
   expect(stopped).toMatchObject({ reason: 'stopped', step: 4 })
   expect(stopped.test).toBeUndefined()
   expect(test.output()).toMatch(/Go on with: .*vit --resume/)
-  expect((await trainVit({ backend: 'cpu', resume: parts })).step).toBe(8)
+  expect((await trainVit({ ...fastest, resume: parts })).step).toBe(8)
   expect(await newestWeights(parts)).toBe(await newestWeights(whole))
 })
 
 it('learns: the lit row is named', async () => {
   const data = await writeData(join(test.folder, 'data'), { train: 120, t10k: 20 })
   const out = join(test.folder, 'run')
-  const fast = { backend: 'native,wasm,cpu', threads: 1 }
   const shape = { dim: 16, mlp: 32, batch: 20, validation: 20, patch: 7, shift: 0, lr: 0.01, labelSmoothing: 0 }
-  const { test: tested } = await trainVit({ ...tiny, ...fast, ...shape, data, out, steps: 60 })
+  const { test: tested } = await trainVit({ ...tiny, ...shape, data, out, steps: 60 })
   expect(tested!.accuracy).toBeGreaterThan(0.9)
 })
 
@@ -70,7 +69,7 @@ it('refuses what it cannot do, and says what to do', async () => {
   const data = await writeData(join(test.folder, 'data'))
   const out = join(test.folder, 'run')
   await trainVit({ ...tiny, data, out, steps: 1 })
-  const refused = (options: object) => expect(trainVit({ backend: 'cpu', ...options })).rejects
+  const refused = (options: object) => expect(trainVit({ ...fastest, ...options })).rejects
   await refused({ data: test.folder }).toThrow(/no train-images.*fetch-fashion-mnist\.mjs/)
   await refused({ data, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
   await refused({ resume: out, lr: 1 }).toThrow(/leave --lr out/)
