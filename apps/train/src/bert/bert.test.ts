@@ -2,13 +2,17 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Rng } from '@filature/tensor'
+import { cpu, init, Rng, useBackend, valueAndGrads } from '@filature/tensor'
+import { expectClose } from '@filature/testing'
+import { BertForPreTraining } from '@filature/transformer'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { fastest } from '../__tests__/scratch.ts'
 import { classify } from '../classify/command.ts'
 import { balanced } from '../classify/passages.ts'
 import { KINDS, kindOf, readBrown, splitSamples } from './brown.ts'
-import { SentencePairs } from './pairs.ts'
+import { pairLoss } from './loss.ts'
+import { pairTensors, SentencePairs } from './pairs.ts'
+import { bertConfigOf, usualShape } from './recipe.ts'
 import { trainBert } from './train.ts'
 import { CLS, encodePlain, joinPair, learnWords, MASK, openWords, SEP } from './words.ts'
 
@@ -104,6 +108,28 @@ describe('pairs', () => {
     const again = source()
     again.seek(data.position)
     expect(again.next()).toEqual(data.next())
+  })
+})
+
+describe('the loss', () => {
+  it("is the model's own, gradients too, with the vocabulary scored where words are masked alone", async () => {
+    await useBackend(cpu())
+    const documents = [Array.from({ length: 12 }, (_, s) => Array.from({ length: 5 }, (_, i) => 10 + s + i))]
+    const data = new SentencePairs(documents, { batchSize: 3, length: 16, vocab: 40, rng: new Rng(2) })
+    const shape = { ...usualShape, width: 8, layers: 1, heads: 2, memory: 12, length: 16 }
+    const model = init(new BertForPreTraining(bertConfigOf(shape, 40)), new Rng(1))
+    const batch = data.next()
+    const masked = batch.labels.filter((label) => label !== -100).length
+    expect(masked).toBeGreaterThan(1)
+    expect(masked).toBeLessThan(20)
+    const whole = valueAndGrads(model, () => model.loss(pairTensors(batch)))
+    const part = valueAndGrads(model, () => pairLoss(model, batch))
+    await expectClose(part.value, whole.value, { atol: 1e-6, rtol: 1e-6 })
+    expect([...part.grads.keys()].sort()).toEqual([...whole.grads.keys()].sort())
+    for (const [path, gradient] of part.grads)
+      await expectClose(gradient, whole.grads.get(path)!, { atol: 1e-6, rtol: 1e-5 })
+    const none = { ...batch, labels: batch.labels.map(() => -100) }
+    expect(pairLoss(model, none).dataSync()[0]).toEqual(model.loss(pairTensors(none)).dataSync()[0])
   })
 })
 

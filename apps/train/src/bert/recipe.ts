@@ -3,7 +3,8 @@ import { AdamW, warmupCosine } from '@filature/train'
 import { type BertConfig, BertForPreTraining } from '@filature/transformer'
 import type { Recipe } from '../run/recipe.ts'
 import type { RunSettings } from '../run/train.ts'
-import { type PairBatch, pairTensors, SentencePairs } from './pairs.ts'
+import { pairLoss } from './loss.ts'
+import { type PairBatch, SentencePairs } from './pairs.ts'
 
 export interface BertShape {
   readonly vocab: number
@@ -73,7 +74,7 @@ export function startBert(
     data: new SentencePairs(documents, { batchSize: batch, length, vocab: config.vocab_size, rng: rng.fork('data') }),
     clipping: { norm: 1 },
     schedule: warmupCosine({ lr, minLr: lr / 20, warmupSteps: Math.floor(steps / 10), steps }),
-    loss: (pairs) => model.loss(pairTensors(pairs)),
+    loss: (pairs) => pairLoss(model, pairs),
     [Symbol.dispose]() {
       model[Symbol.dispose]()
       optimizer[Symbol.dispose]()
