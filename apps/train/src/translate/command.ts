@@ -9,7 +9,10 @@ import { trainTranslate } from './train.ts'
 export function translateCommand(): Command {
   const command = new Command('translate')
     .description('Train a translator on sentence pairs; tests it by BLEU against translating word for word.')
-    .option('--data <file>', 'pairs, one a line (source, tab, target), or de-en or es-en once fetched (default: es-en)')
+    .option(
+      '--data <file>',
+      'pairs, one a line (source, tab, target), or de-en, en-es or es-en once fetched (default: es-en)',
+    )
     .option('--reverse', 'translate from the second language of the file to the first')
     .option('--max-words <n>', 'leave longer sentences out (default: 40)', wholeNumber(1))
   withRun(command, {

@@ -19,7 +19,7 @@ export interface SplitPairs {
 const fetched = fileURLToPath(new URL('../../.cache/translations', import.meta.url))
 const FETCH = 'node apps/train/data/fetch-translations.mjs'
 
-/** A file of pairs: a path, or the name of a pair of languages that the fetch script brings (de-en, es-en). */
+/** A file of pairs: a path, or the name of a pair of languages that the fetch script brings (de-en, en-es, es-en). */
 export function pairsFile(asked: string): string {
   const path = /^[a-z]{2}-[a-z]{2}$/.test(asked) && !existsSync(asked) ? join(fetched, `${asked}.tsv`) : resolve(asked)
   if (!existsSync(path)) {
