@@ -9,6 +9,7 @@ import {
   Embedding,
   init,
   Linear,
+  liveMemory,
   Module,
   mean,
   mul,
@@ -90,6 +91,29 @@ beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'filature-trainer-'))
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
+
+it('refuses a run whose gradients and slots the backend cannot hold, before the first step', async () => {
+  const { model, optimizer, trainer } = parts()
+  const parameters = 4 * (7 * 6 + (6 * 6 + 6) + (7 * 6 + 7))
+  expect(optimizer.bytesToCome).toBe(2 * parameters)
+  const limited = async (room: number) => {
+    const provider = cpu()
+    const memoryLimit = liveMemory().bytes + room
+    await useBackend({ ...provider, activate: async () => ({ ...(await provider.activate()), memoryLimit }) })
+  }
+  try {
+    await limited(3 * parameters - 1)
+    const before = bits(model)
+    await expect(trainer.run({ steps: 2 })).rejects.toThrow(/Trainer: gradients and AdamW's slots: wanted 1 MiB/)
+    expect(trainer.step).toBe(0)
+    expect(bits(model)).toEqual(before)
+    await limited(3 * parameters)
+    expect(await trainer.run({ steps: 2 })).toMatchObject({ step: 2 })
+    expect(optimizer.bytesToCome).toBe(0)
+  } finally {
+    await useBackend(cpu())
+  }
+})
 
 describe('resume', () => {
   it.each([1, 7, 24, 29])('continues bit for bit after a stop at step %i', async (stop) => {

@@ -4,7 +4,9 @@ import {
   freeze,
   type Module,
   matcher,
+  parametersOf,
   Rng,
+  requireMemory,
   type Scalar,
   type Tensor,
   type Trainable,
@@ -15,7 +17,7 @@ import type { Stateful } from './carry.ts'
 import type { Clipping } from './clipping.ts'
 import type { BatchSource } from './data/batch-source.ts'
 import { LossLog } from './loss-log.ts'
-import type { Optimizer } from './optimizers/optimizer.ts'
+import { bytesOf, type Optimizer } from './optimizers/optimizer.ts'
 import type { Reporter } from './reporter.ts'
 import type { Schedule } from './schedules.ts'
 import { gradientStep } from './step.ts'
@@ -152,12 +154,14 @@ export class Trainer<B> implements Disposable {
   /**
    * Trains until `steps` steps are made in all, or until `signal` aborts: then the step at hand is finished, saved,
    * and the run ends with the reason 'stopped'.
+   * @throws MemoryError before the first step where the backend has no room for gradients and the optimizer's slots
    */
   async run({ steps, signal }: { steps: number; signal?: AbortSignal }): Promise<RunResult> {
     if (!(Number.isInteger(steps) && steps >= 0)) {
       throw new ConfigError('trainer-steps', `Trainer: wanted steps as a whole number of at least 0, got ${steps}.`)
     }
     const { reporters = [], logEvery = 10, evaluateEvery, evaluate, saveEvery, store } = this.#options
+    if (this.#step < steps) this.#requireMemory()
     const began = performance.now()
     for (const reporter of reporters) await reporter.start?.({ from: this.#step, steps })
     this.#log.startClock()
@@ -189,6 +193,14 @@ export class Trainer<B> implements Disposable {
       best: this.#best,
       seconds: (performance.now() - began) / 1000,
     }
+  }
+
+  /** Refuses a run whose gradients and slots alone do not fit the backend; the activations come on top of them. */
+  #requireMemory(): void {
+    const { model, optimizer } = this.#options
+    const trainable = [...parametersOf(model)].filter(([, parameter]) => parameter.trainable)
+    const gradients = trainable.reduce((sum, [, parameter]) => sum + bytesOf(parameter), 0)
+    requireMemory(`Trainer: gradients and ${optimizer.name}'s slots`, gradients + optimizer.bytesToCome)
   }
 
   async #one(): Promise<void> {

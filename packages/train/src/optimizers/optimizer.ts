@@ -158,6 +158,16 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   /** Names of the slots that a parameter with these options has after its first step. */
   protected abstract slotNames(options: O): readonly string[]
 
+  /** Bytes of the slots that the first step of the trainable parameters is still to make. */
+  get bytesToCome(): number {
+    let bytes = 0
+    for (const [path, { parameter, options }] of this.#members) {
+      if (!parameter.trainable || this.#slots.has(path)) continue
+      bytes += this.slotNames(options).length * bytesOf(parameter)
+    }
+    return bytes
+  }
+
   /** What is to be stored. The tensors stay the optimizer's own and change with the next step. */
   state(): OptimizerState {
     const tensors = new Map<string, Tensor>()
@@ -217,6 +227,9 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
     this.#slots.clear()
   }
 }
+
+/** Of a parameter, its gradient, or one slot, as float32. */
+export const bytesOf = ({ shape }: Parameter): number => 4 * shape.reduce((n, d) => n * d, 1)
 
 export function requireAtLeastZero(who: string, key: string, value: number): void {
   if (value >= 0) return
