@@ -1,10 +1,8 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { load, openPretrained } from '@filature/checkpoint'
 import { ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
-import { bestCheckpoint } from '@filature/train/node'
 import { BertForMaskedLM, bertConfig, bertDialects } from '@filature/transformer'
+import { modelFolder } from '../model-folder.ts'
 
 /** Ids of the tokens that a text is dressed in. */
 export interface BertSpecial {
@@ -27,8 +25,7 @@ export interface OpenBert extends Disposable {
  * run of `filature-train bert` (its `model`, or its best checkpoint while it is not finished).
  */
 export async function openBert(target: string): Promise<OpenBert> {
-  const folder = [target, join(target, 'model')].find((path) => existsSync(join(path, 'config.json')))
-  await using files = await openPretrained(folder ?? (existsSync(target) ? await bestCheckpoint(target) : target))
+  await using files = await openPretrained(await modelFolder(target))
   const { model_type } = files.config
   if (model_type !== 'bert') {
     throw new ConfigError(

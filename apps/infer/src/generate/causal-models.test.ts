@@ -76,6 +76,7 @@ it("writes with a GPT-2: a saved folder's, a run's best, and the hub's bare name
   expect(await write(saved, '--prompt', 'ab cd', ...greedy)).toBe(wanted)
   expect(err).toMatch(/model \(0 MiB of weights/)
   expect(err).toMatch(/9 tokens in .* tokens\/s/)
+  expect(await write(folder, '--prompt', 'ab cd', ...greedy)).toBe(wanted) // a finished run: its `model`
   expect(await write(saved, '--prompt', 'ab cd', '--dtype', 'bf16', ...greedy)).toMatch(/^ab cd/)
 
   const run = join(folder, 'run')

@@ -6,7 +6,7 @@ import { type GenerateOptions, optionsFromConfig } from '@filature/generation'
 import { type CausalLM, ConfigError, type Dialect } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
-import { bestCheckpoint, newestCheckpoint } from '@filature/train/node'
+import { modelFolder } from '../model-folder.ts'
 import { type CausalModel, causalModel } from './causal-models.ts'
 import { describeGguf, describeLlama2c, describeMeta } from './llama-files.ts'
 
@@ -94,10 +94,9 @@ async function formatOf(target: string): Promise<Format> {
   return 'hf'
 }
 
-/** A Hugging Face folder, an id on the hub, or a run of `filature-train llama` or `lm` (its best checkpoint). */
+/** A Hugging Face folder, an id on the hub, or a run of `filature-train llama` or `lm`. */
 async function describeHuggingFace(target: string): Promise<Described> {
-  const isRun = !existsSync(join(target, 'config.json')) && (await newestCheckpoint(target).catch(() => undefined))
-  const folder = isRun ? await bestCheckpoint(target) : target
+  const folder = await modelFolder(target)
   const files = await openPretrained(folder)
   try {
     const { dialect, ...model } = causalModel(files.config, folder)
