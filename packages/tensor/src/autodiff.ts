@@ -2,7 +2,7 @@ import * as tf from '#tfjs'
 import { engine, type TapeNode } from './engine.ts'
 import { UsageError } from './errors.ts'
 import { callKernel } from './kernel-call.ts'
-import { keep, tidy } from './memory.ts'
+import { keep } from './memory.ts'
 import type { Tensor } from './types.ts'
 
 /** Names of the inputs whose gradient the walk wants from the node at hand; null outside the walk. */
@@ -93,9 +93,8 @@ class Flow {
       this.#byId.set(x.id, keep(gradient))
       return
     }
-    this.#byId.set(x.id, keep(tf.add(before, gradient)))
+    this.#byId.set(x.id, keep(tf.add(before, gradient))) // the summand goes with the scope around
     before.dispose()
-    gradient.dispose()
   }
 
   /** Hands the gradient over to the tidy of whoever asks; asked again, a clone. */
@@ -132,25 +131,21 @@ function backward(node: TapeNode, flow: Flow, reached: Set<number>): void {
   }
   const outer = wanted
   wanted = new Set(inputs.map(([name]) => name))
+  engine.startScope()
   try {
-    const gradients = tidy(() => {
-      const byName = node.gradient!(dys)
-      return inputs.map(([name, x]) => {
-        const gradient = byName[name]
-        if (!gradient) {
-          throw new UsageError('no-gradient', `The gradient of ${node.kernelName} leaves out its input ${name}.`)
-        }
-        const dx = gradient() as tf.Tensor | null
-        if (!dx) return null // a recomputed part in which that input plays no part
-        // The same tensor may be handed out twice, or be dy itself: the flow owns each of its tensors alone.
-        return dys.includes(dx) || dx.kept ? tf.clone(dx) : x.dtype === 'float32' ? dx : tf.cast(dx, 'float32')
-      })
-    })
-    inputs.forEach(([, x], i) => {
-      const dx = gradients[i]
-      if (dx) flow.add(x, gradients.indexOf(dx) < i ? tf.clone(dx) : dx)
-    })
+    const byName = node.gradient(dys)
+    for (const [name, x] of inputs) {
+      const gradient = byName[name]
+      if (!gradient) {
+        throw new UsageError('no-gradient', `The gradient of ${node.kernelName} leaves out its input ${name}.`)
+      }
+      const dx = gradient() as tf.Tensor | null
+      if (!dx) continue // a recomputed part in which that input plays no part
+      // The same tensor may be handed out twice, or be dy itself: the flow owns each of its tensors alone, kept.
+      flow.add(x, dx.kept ? tf.clone(dx) : x.dtype === 'float32' ? dx : tf.cast(dx, 'float32'))
+    }
   } finally {
+    engine.endScope()
     wanted = outer
   }
 }

@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { BackendError, MemoryError } from './errors.ts'
+import { forgetKernels } from './kernel-call.ts'
 import { liveMemory } from './memory.ts'
 import { type SelfTestReport, selfTest } from './self-test.ts'
 
@@ -98,6 +99,7 @@ export async function useBackend(candidates: BackendProvider | readonly BackendP
         continue
       }
       limits.set(provider.name, device.memoryLimit)
+      forgetKernels()
       const report = await selfTest()
       if (report.failed.length === 0) {
         const { name } = provider

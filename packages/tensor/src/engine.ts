@@ -24,6 +24,8 @@ export interface Engine {
   }
   backendName: string
   backend: tf.KernelBackend
+  startScope(name?: string): void
+  endScope(result?: tf.TensorContainer): void
   startTape(): void
   endTape(): void
   isTapeOn(): boolean
@@ -56,6 +58,8 @@ export interface KernelCall {
 export const engine = tf.engine() as unknown as Engine
 
 const INTERNALS = [
+  'startScope',
+  'endScope',
   'startTape',
   'endTape',
   'isTapeOn',

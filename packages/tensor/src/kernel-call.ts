@@ -5,6 +5,27 @@ type Tensor = tf.Tensor
 
 const withReports = engine.runKernelFunc.bind(engine)
 
+/** Kernels found, of the active backend: tfjs' own look-up makes a string each time. */
+const found = new Map<string, tf.KernelConfig>()
+let foundFor = ''
+
+/** The active backend's kernel of that name, where it has one. */
+export function kernelOf(name: string): tf.KernelConfig | undefined {
+  const backendName = engine.backendName ?? tf.getBackend()
+  if (backendName !== foundFor) forgetKernels(backendName)
+  const known = found.get(name)
+  if (known) return known
+  const kernel = tf.getKernel(name, backendName)
+  if (kernel) found.set(name, kernel)
+  return kernel
+}
+
+/** To be called when kernels may have been registered anew. */
+export function forgetKernels(backendName = ''): void {
+  found.clear()
+  foundFor = backendName
+}
+
 /** A second, kept handle on the data of `x`, off every tape: what is saved for the way back. */
 export function alias<T extends Tensor>(x: T): T {
   const info = engine.state.tensorInfo.get(x.dataId)
@@ -25,7 +46,7 @@ export function offTape<T>(fn: () => T): T {
 
 /**
  * What tfjs' `runKernelFunc` does, without the bookkeeping for its debugger, profiler and leak check (their modes go
- * the old way) and with saved tensors as aliases instead of clones through a kernel and the tape: 4 to 5 times cheaper.
+ * the old way) and with saved tensors as aliases instead of clones through a kernel and the tape.
  */
 export function callKernel(call: KernelCall, recording: boolean): Tensor | Tensor[] {
   const flags = tf.env()
@@ -37,7 +58,7 @@ export function callKernel(call: KernelCall, recording: boolean): Tensor | Tenso
 
 function callNamed({ inputs, attrs }: KernelCall, name: string, recording: boolean): Tensor | Tensor[] {
   const { backend } = engine // the first use of a backend sets it up
-  const kernel = tf.getKernel(name, engine.backendName)
+  const kernel = kernelOf(name)!
   const out = offTape(() => kernel.kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }))
   const infos = Array.isArray(out) ? out : [out]
   const outputs = infos.map((info) => ('rank' in info ? info : engine.makeTensorFromTensorInfo(info)) as Tensor)

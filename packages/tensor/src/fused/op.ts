@@ -1,7 +1,7 @@
 import * as tf from '#tfjs'
 import { differentiate, gradientWanted, isRecorded, markDependent } from '../autodiff.ts'
 import { engine } from '../engine.ts'
-import { alias, offTape } from '../kernel-call.ts'
+import { alias, kernelOf, offTape } from '../kernel-call.ts'
 import { keep } from '../memory.ts'
 import type { Tensor } from '../types.ts'
 
@@ -21,7 +21,7 @@ export interface FusedOp<I extends Inputs, A extends object> {
   composed(inputs: I, attrs: A): Tensor[]
 }
 
-const registered = (kernel: string) => tf.getKernel(kernel, engine.backendName ?? tf.getBackend()) !== undefined
+const registered = (kernel: string) => kernelOf(kernel) !== undefined
 
 /** Whether the active backend has a kernel of its own for the op. */
 export function hasKernel(op: { name: string }): boolean {

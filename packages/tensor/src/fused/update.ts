@@ -1,6 +1,4 @@
-import * as tf from '#tfjs'
-import { engine } from '../engine.ts'
-import { callKernel } from '../kernel-call.ts'
+import { callKernel, kernelOf } from '../kernel-call.ts'
 import type { Tensor } from '../types.ts'
 
 /**
@@ -11,6 +9,6 @@ import type { Tensor } from '../types.ts'
  */
 export function runUpdate(name: string, inputs: Record<string, Tensor>, attrs: object): Tensor[] | undefined {
   const kernel = `Filature${name}`
-  if (tf.getKernel(kernel, engine.backendName ?? tf.getBackend()) === undefined) return undefined
+  if (!kernelOf(kernel)) return undefined
   return callKernel({ kernelName: kernel, inputs, attrs }, false) as Tensor[]
 }
