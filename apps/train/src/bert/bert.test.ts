@@ -2,12 +2,14 @@ import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { activate } from '@filature/command-line'
 import { cpu, init, Rng, useBackend, valueAndGrads } from '@filature/tensor'
 import { expectClose } from '@filature/testing'
 import { BertForPreTraining } from '@filature/transformer'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { fastest } from '../__tests__/scratch.ts'
-import { classify } from '../classify/command.ts'
+import { classify } from '../classify/classify.ts'
+import { fineTune } from '../classify/fine-tune.ts'
 import { balanced } from '../classify/passages.ts'
 import { KINDS, kindOf, readBrown, splitSamples } from './brown.ts'
 import { pairLoss } from './loss.ts'
@@ -143,27 +145,51 @@ describe('filature-train bert and classify', () => {
     expect(longer.step).toBe(8)
     await expect(trainBert({ ...tiny(), resume: whole.folder })).rejects.toThrow(/goes on as it began/)
 
-    const rows = await classify({
+    const { rows, reason } = await classify({
       ...fastest,
       from: whole.pretrained!,
       data: join(root, 'corpus'),
       labels: [8, 40],
-      steps: 30,
+      steps: 4,
       batch: 8,
-      lr: 5e-3,
+      lr: 1e-3,
       test: 12,
+      repeats: 2,
       seed: 1,
     })
-    expect(rows.map((row) => row.labels)).toEqual([8, 40])
-    // words differ by kind: even the smallest model tells them apart
-    expect(Math.max(rows[1]!.pretrained, rows[1]!.scratch)).toBeGreaterThan(0.6)
+    expect([reason, rows.map((row) => row.labels)]).toEqual(['finished', [8, 40]])
+    expect(rows.every(({ pretrained, scratch }) => pretrained.mean <= 1 && scratch.deviation < 1)).toBe(true)
     expect(JSON.parse(await readFile(join(whole.pretrained!, 'classify.json'), 'utf8')).rows).toEqual(rows)
+  })
+
+  it('fine-tunes to tell passages apart by their words, and reaches the same from the same seed', async () => {
+    await activate(fastest)
+    const passage = (n: number) => ({
+      ids: Array.from(new Rng(n).words(6), (word) => 4 + 5 * (n % 4) + (word % 5)), // five words of its kind
+      kind: n % 4,
+    })
+    const passages = (from: number, count: number) => Array.from({ length: count }, (_, i) => passage(from + i))
+    const shape = { ...usualShape, width: 16, layers: 1, heads: 2, memory: 16, length: 8, dropout: 0 }
+    const task = {
+      config: { ...bertConfigOf(shape, 24), initializer_range: 0.3 },
+      from: undefined,
+      train: passages(0, 32),
+      test: passages(100, 40),
+      length: 8,
+      steps: 40,
+      batch: 16,
+      lr: 1e-2,
+      seed: 1,
+    }
+    const part = await fineTune(task)
+    expect(part).toBeGreaterThan(0.9)
+    expect(await fineTune(task)).toBe(part)
   })
 
   it('says what is missing', async () => {
     await expect(trainBert({ ...tiny(), data: root })).rejects.toThrow(/cats.txt is missing.*fetch-brown/)
     await expect(
-      classify({ backend: 'cpu', from: root, labels: [8], steps: 1, batch: 1, lr: 1, test: 4, seed: 1 }),
+      classify({ backend: 'cpu', from: root, labels: [8], steps: 1, batch: 1, lr: 1, test: 4, repeats: 1, seed: 1 }),
     ).rejects.toThrow(/config.json cannot be read/)
   })
 
