@@ -1,7 +1,4 @@
-import type { Dtype, TensorValues } from './dtypes.ts'
-
-/** Block formats of GGUF that reading widens to float32. */
-export type QuantizedDtype = 'Q8_0' | 'Q4_0'
+import type { Dtype, QuantizedDtype, TensorValues } from './dtypes.ts'
 
 export interface StoredTensor {
   readonly dtype: Dtype | QuantizedDtype
@@ -14,10 +11,10 @@ export interface StoredTensor {
  * at a time, by name.
  */
 export interface Checkpoint extends AsyncDisposable {
-  readonly format: 'safetensors' | 'pytorch' | 'gguf'
+  readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'llama2c'
   /** Where it came from, for messages. */
   readonly name: string
-  /** What the file says beside its tensors: safetensors' `__metadata__`, GGUF's keys, a .pth's non-tensor values. */
+  /** What the file says beside its tensors: safetensors' `__metadata__`, GGUF's keys, a .pth's non-tensor values, a header. */
   readonly metadata: ReadonlyMap<string, unknown>
   names(): readonly string[]
   has(name: string): boolean

@@ -63,7 +63,18 @@ export function isDtype(name: string): name is Dtype {
   return Object.hasOwn(bytesPerElement, name)
 }
 
-const floats: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2', 'Q8_0', 'Q4_0'])
+/** Packed formats that reading widens to float32: the blocks of GGUF, and llama2.c's int8 in groups. */
+// biome-ignore format: a list
+const quantized = [
+  'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0',
+  'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_K',
+  'IQ4_NL', 'IQ4_XS',
+  'I8_GROUPS',
+] as const
+
+export type QuantizedDtype = (typeof quantized)[number]
+
+const floats: ReadonlySet<string> = new Set(['F64', 'F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2', ...quantized])
 
 /** Whether a stored type, quantised ones included, holds real numbers (not integers or truth values). */
 export function isFloatDtype(dtype: string): boolean {

@@ -1,12 +1,20 @@
 export { fileSource, writeFileAtomic } from '#platform'
-export type { Checkpoint, QuantizedDtype, StoredTensor } from './checkpoint.ts'
+export type { Checkpoint, StoredTensor } from './checkpoint.ts'
 export { toFloat32, toInt32 } from './decode.ts'
-export { bytesPerElement, type Dtype, isFloatDtype, type TensorValues, type ValuesOf } from './dtypes.ts'
+export {
+  bytesPerElement,
+  type Dtype,
+  isFloatDtype,
+  type QuantizedDtype,
+  type TensorValues,
+  type ValuesOf,
+} from './dtypes.ts'
 export { byteLengthOf, bytesOf } from './encode.ts'
 export { openGguf } from './gguf/open.ts'
 export type { HubOptions } from './hub/files.ts'
 export { openPretrained, type Pretrained, type PretrainedOptions } from './hub/open-pretrained.ts'
 export { type SavePretrainedOptions, savePretrained } from './hub/save-pretrained.ts'
+export { openLlama2c } from './llama2c/open.ts'
 export { type HeldDtype, type LoadOptions, type LoadProgress, type LoadResult, load } from './load.ts'
 export { type Misshapen, StrictLoadError } from './match-names.ts'
 export { type CheckpointTarget, type OpenOptions, openCheckpoint } from './open-checkpoint.ts'

@@ -1,21 +1,51 @@
-import { bytesPerElement, type Dtype, isDtype } from '../dtypes.ts'
-import { float16Value } from '../half.ts'
+import { bytesPerElement, type Dtype, type QuantizedDtype } from '../dtypes.ts'
+import { type DecodeBlock, decodeQ4_0, decodeQ4_1, decodeQ5_0, decodeQ5_1, decodeQ8_0 } from './blocks-of-32.ts'
+import { decodeIQ4_NL, decodeIQ4_XS } from './iq4.ts'
+import { decodeQ2_K, decodeQ3_K, decodeQ4_K, decodeQ5_K, decodeQ6_K, decodeQ8_K } from './k-quants.ts'
 
 /** How a tensor type of GGUF lies in the file: `elements` of a row at a time in `bytes`. */
-export interface BlockFormat {
-  readonly dtype: Dtype | 'Q8_0' | 'Q4_0'
-  readonly elements: number
+export type BlockFormat = PlainFormat | PackedFormat
+
+interface PlainFormat {
+  readonly dtype: Dtype
+  readonly elements: 1
   readonly bytes: number
+  readonly decode?: undefined
 }
 
-const plain = (dtype: Dtype): BlockFormat => ({ dtype, elements: 1, bytes: bytesPerElement[dtype] })
+interface PackedFormat {
+  readonly dtype: QuantizedDtype
+  readonly elements: number
+  readonly bytes: number
+  readonly decode: DecodeBlock
+}
+
+const plain = (dtype: Dtype): PlainFormat => ({ dtype, elements: 1, bytes: bytesPerElement[dtype] })
+
+const packed = (dtype: QuantizedDtype, elements: number, bytes: number, decode: DecodeBlock): PackedFormat => ({
+  dtype,
+  elements,
+  bytes,
+  decode,
+})
 
 /** Tensor types by their number in the file. */
-export const blockFormats: ReadonlyMap<number, BlockFormat> = new Map([
+export const blockFormats: ReadonlyMap<number, BlockFormat> = new Map<number, BlockFormat>([
   [0, plain('F32')],
   [1, plain('F16')],
-  [2, { dtype: 'Q4_0', elements: 32, bytes: 18 }],
-  [8, { dtype: 'Q8_0', elements: 32, bytes: 34 }],
+  [2, packed('Q4_0', 32, 18, decodeQ4_0)],
+  [3, packed('Q4_1', 32, 20, decodeQ4_1)],
+  [6, packed('Q5_0', 32, 22, decodeQ5_0)],
+  [7, packed('Q5_1', 32, 24, decodeQ5_1)],
+  [8, packed('Q8_0', 32, 34, decodeQ8_0)],
+  [10, packed('Q2_K', 256, 84, decodeQ2_K)],
+  [11, packed('Q3_K', 256, 110, decodeQ3_K)],
+  [12, packed('Q4_K', 256, 144, decodeQ4_K)],
+  [13, packed('Q5_K', 256, 176, decodeQ5_K)],
+  [14, packed('Q6_K', 256, 210, decodeQ6_K)],
+  [15, packed('Q8_K', 256, 292, decodeQ8_K)],
+  [20, packed('IQ4_NL', 32, 18, decodeIQ4_NL)],
+  [23, packed('IQ4_XS', 256, 136, decodeIQ4_XS)],
   [24, plain('I8')],
   [25, plain('I16')],
   [26, plain('I32')],
@@ -27,24 +57,13 @@ export const blockFormats: ReadonlyMap<number, BlockFormat> = new Map([
 /** The names of the types that are known but not read. */
 export const unreadTypes: ReadonlyMap<number, string> = new Map(
   Object.entries({
-    Q4_1: 3,
-    Q5_0: 6,
-    Q5_1: 7,
     Q8_1: 9,
-    Q2_K: 10,
-    Q3_K: 11,
-    Q4_K: 12,
-    Q5_K: 13,
-    Q6_K: 14,
-    Q8_K: 15,
     IQ2_XXS: 16,
     IQ2_XS: 17,
     IQ3_XXS: 18,
     IQ1_S: 19,
-    IQ4_NL: 20,
     IQ3_S: 21,
     IQ2_S: 22,
-    IQ4_XS: 23,
     IQ1_M: 29,
     TQ1_0: 34,
     TQ2_0: 35,
@@ -52,24 +71,12 @@ export const unreadTypes: ReadonlyMap<number, string> = new Map(
   }).map(([name, type]) => [type, name]),
 )
 
-/**
- * Decodes blocks of 32 into `out` from index `at`. A block is a float16 scale d, then Q8_0: 32 signed bytes q, value
- * d q; Q4_0: 16 bytes whose low halves are the first 16 numbers q and whose high halves the other 16, value d (q - 8).
- */
-export function dequantize(dtype: 'Q8_0' | 'Q4_0', bytes: Uint8Array, out: Float32Array, at: number): void {
-  const size = dtype === 'Q8_0' ? 34 : 18
-  let to = at
-  for (let block = 0; block < bytes.length; block += size, to += 32) {
-    const scale = float16Value(bytes[block]! | (bytes[block + 1]! << 8))
-    for (let i = 0; i < size - 2; i++) {
-      const byte = bytes[block + 2 + i]!
-      if (dtype === 'Q8_0') out[to + i] = scale * ((byte << 24) >> 24)
-      else {
-        out[to + i] = scale * ((byte & 15) - 8)
-        out[to + 16 + i] = scale * ((byte >> 4) - 8)
-      }
-    }
-  }
+/** Decodes whole blocks, one behind the other, into `out` from index `at`. */
+export function decodeBlocks(
+  { elements, bytes: size, decode }: PackedFormat,
+  bytes: Uint8Array,
+  out: Float32Array,
+  at: number,
+): void {
+  for (let from = 0, to = at; from < bytes.length; from += size, to += elements) decode(bytes, from, out, to)
 }
-
-export const isPlain = (dtype: string): dtype is Dtype => isDtype(dtype)

@@ -183,7 +183,7 @@ describe('hostile GGUF files are refused, each with its own error', () => {
       'gguf-alignment',
     ],
     ['a tensor twice', { tensors: [tensor, tensor] }, 'gguf-duplicate-tensor'],
-    ['a type that is not read', { tensors: [{ ...tensor, type: 12 }] }, 'unsupported-dtype'],
+    ['a type that is not read', { tensors: [{ ...tensor, type: 16 }] }, 'unsupported-dtype'],
     ['an unknown type', { tensors: [{ ...tensor, type: 999 }] }, 'unsupported-dtype'],
     ['nine axes', { tensors: [{ ...tensor, dims: Array(9).fill(1) }] }, 'gguf-shape'],
     ['a shape that overflows', { tensors: [{ ...tensor, dims: [2 ** 40, 2 ** 40] }] }, 'gguf-shape'],

@@ -4,11 +4,11 @@ import { readValues } from '../decode.ts'
 import type { TensorValues } from '../dtypes.ts'
 import { quote, refuse } from '../refuse.ts'
 import { allocate } from '../sources/range.ts'
-import { dequantize, isPlain } from './blocks.ts'
+import { decodeBlocks } from './blocks.ts'
 import { type GgufTensor, readGgufHeader } from './header.ts'
 
-/** Blocks that are decoded at a time: about 8 MiB. */
-const chunkBlocks = 1 << 18
+/** Packed bytes that are held beside the result while they are decoded. */
+const chunkBytes = 8 << 20
 
 /**
  * Opens a GGUF file. Shapes come in PyTorch's order, names as the file has them (a dialect makes them a model's);
@@ -37,13 +37,12 @@ export async function openGguf(source: ByteSource): Promise<Checkpoint> {
 
 async function readTensor(source: ByteSource, tensor: GgufTensor, who: string): Promise<TensorValues> {
   const { format, count, begin, end } = tensor
-  const { dtype } = format
-  if (isPlain(dtype)) return await readValues(source, begin, dtype, count, who)
+  if (!format.decode) return await readValues(source, begin, format.dtype, count, who)
   const out = allocate(who, 4 * count, () => new Float32Array(count))
-  const step = chunkBlocks * format.bytes
+  const step = Math.floor(chunkBytes / format.bytes) * format.bytes
   for (let at = begin; at < end; at += step) {
     const bytes = await source.read(at, Math.min(step, end - at))
-    dequantize(dtype, bytes, out, ((at - begin) / format.bytes) * format.elements)
+    decodeBlocks(format, bytes, out, ((at - begin) / format.bytes) * format.elements)
   }
   return out
 }
