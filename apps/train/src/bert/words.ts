@@ -13,9 +13,18 @@ export const tokenizerConfig = {
   clean_up_tokenization_spaces: false,
 }
 
-/** Byte-level BPE from lower-case texts, with BERT's special tokens in front; what it reads later is put in lower case. */
+/**
+ * Byte-level BPE from lower-case texts, with BERT's special tokens in front. What it reads later is put in lower case,
+ * behind a blank, and between [CLS] and [SEP].
+ */
 export function learnWords(texts: readonly string[], vocabSize: number): TokenizerJson {
-  return { ...trainBpe(texts, { vocabSize, specialTokens: [...SPECIAL] }), normalizer: { type: 'Lowercase' } }
+  const learned = trainBpe(texts, { vocabSize, specialTokens: [...SPECIAL] })
+  return {
+    ...learned,
+    normalizer: { type: 'Lowercase' },
+    pre_tokenizer: { ...learned.pre_tokenizer!, add_prefix_space: true },
+    post_processor: { type: 'BertProcessing', sep: ['[SEP]', SEP], cls: ['[CLS]', CLS] },
+  }
 }
 
 export const openWords = (json: TokenizerJson): Tokenizer => new HuggingFaceTokenizer(json, tokenizerConfig)

@@ -47,7 +47,7 @@ export interface LmSettings extends TextSettings, LmShape {
 
 /** config.json: keys as in Hugging Face's for GPT-2, as in nanoGPT's GPTConfig otherwise. */
 export type LmConfig =
-  | ({ readonly model_type: 'gpt2' } & GPT2Config)
+  | ({ readonly model_type: 'gpt2'; readonly bos_token_id: null; readonly eos_token_id: null } & GPT2Config)
   | ({ readonly model_type: 'nanogpt' } & NanoGPTConfig)
 
 export function lmConfigOf(model: LmConfig['model_type'], shape: LmShape, vocabSize: number): LmConfig {
@@ -61,6 +61,9 @@ export function lmConfigOf(model: LmConfig['model_type'], shape: LmShape, vocabS
     resid_pdrop: dropout,
     embd_pdrop: dropout,
     attn_pdrop: dropout,
+    // the vocabulary has no token that begins or ends a text; Hugging Face's default would be one beyond it
+    bos_token_id: null,
+    eos_token_id: null,
   }
 }
 
