@@ -19,6 +19,7 @@ export { type HeldDtype, type LoadOptions, type LoadProgress, type LoadResult, l
 export { type Misshapen, StrictLoadError } from './match-names.ts'
 export { type CheckpointTarget, type OpenOptions, openCheckpoint } from './open-checkpoint.ts'
 export { type DownloadProgress, openUrl, type UrlOptions } from './open-url.ts'
+export { type CutAxis, joinParts } from './parts.ts'
 export { openPyTorch, type PyTorchOptions } from './pytorch/open.ts'
 export { openSafetensors } from './safetensors/reader.ts'
 export {

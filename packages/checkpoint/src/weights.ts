@@ -1,5 +1,6 @@
 import type { ByteSource } from './byte-source.ts'
 import type { Checkpoint } from './checkpoint.ts'
+import { firstMetaPart, openMetaParts } from './meta-parts.ts'
 import { openSource } from './open-source.ts'
 import type { PyTorchOptions } from './pytorch/open.ts'
 import { quote, refuse } from './refuse.ts'
@@ -17,20 +18,27 @@ export interface WeightsOptions extends PyTorchOptions {
   readonly weights?: string
 }
 
-/** Hugging Face's names, in its loaders' order. */
+/** Hugging Face's names, in its loaders' order; then Meta's own. */
 const usualNames = [
   'model.safetensors',
   'model.safetensors.index.json',
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
+  firstMetaPart,
 ]
 
-/** Opens the weights among a model's files: one file, or an index with its shards. */
+/** Opens the weights among a model's files: one file, an index with its shards, or Meta's parts. */
 export async function openWeights(files: ModelFiles, { weights, part }: WeightsOptions = {}): Promise<Checkpoint> {
   const options = part === undefined ? {} : { part }
   for (const name of weights === undefined ? usualNames : [weights]) {
     const source = await files.open(name)
     if (!source) continue
+    if (weights === undefined && name === firstMetaPart) {
+      return await openMetaParts(files.name, async (file) => {
+        const part = file === name ? source : await files.open(file)
+        return part && (await openSource(part, options))
+      })
+    }
     if (!name.endsWith('.index.json')) return await openSource(source, options)
     const index = parseShardIndex(await textOf(source), source.name)
     return await openSharded(index, source.name, async (shard) => {

@@ -20,7 +20,7 @@ export interface Pretrained extends AsyncDisposable {
   readonly name: string
   /** The commit it came from, if from the hub. */
   readonly commit: string | undefined
-  /** `config.json`. */
+  /** `config.json`; in Meta's own layout `params.json`. */
   // biome-ignore lint/suspicious/noExplicitAny: each family of models has its own keys, which its config type checks
   readonly config: Readonly<Record<string, any>>
   readonly checkpoint: Checkpoint
@@ -33,14 +33,12 @@ export interface Pretrained extends AsyncDisposable {
 
 /**
  * Opens a model by its folder or its id on the hub: `config.json` and the weights under Hugging Face's names
- * (safetensors first, then .bin; sharded or not). From the hub, files come through the cache that Hugging Face's
- * libraries share, each checked against its hash.
+ * (safetensors first, then .bin; sharded or not), or Meta's own `params.json` and `consolidated.00.pth` with its further
+ * parts. From the hub, files come through the cache that Hugging Face's libraries share, each checked against its hash.
  */
 export async function openPretrained(idOrFolder: string, options: PretrainedOptions = {}): Promise<Pretrained> {
   const files = await filesOf(idOrFolder, options)
-  const text = await optionalText(files, 'config.json')
-  if (text === undefined) refuse('config-missing', files.name, 'there is no config.json.')
-  const config = parseConfig(text, files.name)
+  const config = await readConfig(files)
   const checkpoint = await openWeights(files, options)
   return {
     name: files.name,
@@ -82,15 +80,23 @@ async function optionalText(files: ModelFiles, file: string): Promise<string | u
   return source && (await textOf(source))
 }
 
-function parseConfig(text: string, who: string): Record<string, unknown> {
+async function readConfig(files: ModelFiles): Promise<Record<string, unknown>> {
+  for (const name of ['config.json', 'params.json']) {
+    const text = await optionalText(files, name)
+    if (text !== undefined) return parseConfig(text, name, files.name)
+  }
+  refuse('config-missing', files.name, 'there is neither config.json nor params.json.')
+}
+
+function parseConfig(text: string, file: string, who: string): Record<string, unknown> {
   let config: unknown
   try {
     config = JSON.parse(text)
   } catch (cause) {
-    refuse('config-malformed', who, `its config.json is not JSON: ${(cause as Error).message}`, cause)
+    refuse('config-malformed', who, `its ${file} is not JSON: ${(cause as Error).message}`, cause)
   }
   if (typeof config !== 'object' || config === null || Array.isArray(config)) {
-    refuse('config-malformed', who, 'its config.json is not an object.')
+    refuse('config-malformed', who, `its ${file} is not an object.`)
   }
   return config as Record<string, unknown>
 }
