@@ -88,7 +88,8 @@ describe('pairs', () => {
     const documents = Array.from({ length: 20 }, (_, d) =>
       Array.from({ length: 30 }, (_, s) => Array.from({ length: 6 }, (_, i) => 10 + d + s + i)),
     )
-    const source = () => new SentencePairs(documents, { batchSize: 50, length: 40, vocab: 100, rng: new Rng(1) })
+    const source = () =>
+      new SentencePairs(documents, { batchSize: 50, length: 40, vocab: 100, predicted: 0.15, rng: new Rng(1) })
     const data = source()
     const counts = { words: 0, predicted: 0, masked: 0, follows: 0, rows: 0 }
     for (let n = 0; n < 10; n++) {
@@ -117,7 +118,7 @@ describe('the loss', () => {
   it("is the model's own, gradients too, with the vocabulary scored where words are masked alone", async () => {
     await useBackend(cpu())
     const documents = [Array.from({ length: 12 }, (_, s) => Array.from({ length: 5 }, (_, i) => 10 + s + i))]
-    const data = new SentencePairs(documents, { batchSize: 3, length: 16, vocab: 40, rng: new Rng(2) })
+    const data = new SentencePairs(documents, { batchSize: 3, length: 16, vocab: 40, predicted: 0.15, rng: new Rng(2) })
     const shape = { ...usualShape, width: 8, layers: 1, heads: 2, memory: 12, length: 16 }
     const model = init(new BertForPreTraining(bertConfigOf(shape, 40)), new Rng(1))
     const batch = data.next()

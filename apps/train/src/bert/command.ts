@@ -18,6 +18,7 @@ export function bertCommand(): Command {
     dropout: number('<rate>', '', 0, 0.99),
     batch: whole('<n>', 'pairs of a step'),
     length: whole('<n>', 'tokens of a pair', 8),
+    mask: number('<part>', 'of the tokens to predict', 0.01, 0.9),
     lr: number('<rate>', 'highest learning rate', 0),
     weightDecay: number('<rate>', '', 0),
   })

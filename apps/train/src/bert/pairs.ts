@@ -20,11 +20,12 @@ export interface PairOptions {
   /** Tokens of a row. */
   readonly length: number
   readonly vocab: number
+  /** Part of the tokens to predict. */
+  readonly predicted: number
   readonly rng: Rng
 }
 
-/** Part of the tokens to predict; of those, parts that are masked and replaced by chance; the rest stays (Devlin et al. 2018). */
-const PREDICTED = 0.15
+/** Parts of the predicted tokens that are masked and replaced by chance; the rest stays (Devlin et al. 2018). */
 const MASKED = 0.8
 const REPLACED = 0.1
 
@@ -92,7 +93,7 @@ export class SentencePairs implements BatchSource<PairBatch> {
     const labels = ids.map(() => -100)
     const draws = rng.uniform(2 * ids.length)
     ids.forEach((id, i) => {
-      if (id < SPECIAL.length || draws[2 * i]! >= PREDICTED) return
+      if (id < SPECIAL.length || draws[2 * i]! >= this.#options.predicted) return
       labels[i] = id
       const fate = draws[2 * i + 1]!
       if (fate < MASKED) ids[i] = MASK

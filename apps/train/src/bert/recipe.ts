@@ -16,6 +16,8 @@ export interface BertShape {
   /** Pairs of a step, and tokens of each. */
   readonly batch: number
   readonly length: number
+  /** Part of the tokens to predict. */
+  readonly mask: number
   readonly lr: number
   readonly weightDecay: number
 }
@@ -29,6 +31,7 @@ export const usualShape: BertShape = {
   dropout: 0.1,
   batch: 32,
   length: 64,
+  mask: 0.15,
   lr: 1e-3,
   weightDecay: 0.01,
 }
@@ -64,14 +67,20 @@ export function startBert(
   config: BertConfig,
   documents: readonly (readonly (readonly number[])[])[],
 ): BertRecipe {
-  const { seed, batch, length, lr, weightDecay, steps } = settings
+  const { seed, batch, length, mask, lr, weightDecay, steps } = settings
   const rng = new Rng(seed)
   const model = init(new BertForPreTraining(config), rng.fork('init'))
   const optimizer = new AdamW(model, { lr, weightDecay }, [{ match: /bias|LayerNorm/, weightDecay: 0 }])
   return {
     model,
     optimizer,
-    data: new SentencePairs(documents, { batchSize: batch, length, vocab: config.vocab_size, rng: rng.fork('data') }),
+    data: new SentencePairs(documents, {
+      batchSize: batch,
+      length,
+      vocab: config.vocab_size,
+      predicted: mask,
+      rng: rng.fork('data'),
+    }),
     clipping: { norm: 1 },
     schedule: warmupCosine({ lr, minLr: lr / 20, warmupSteps: Math.floor(steps / 10), steps }),
     loss: (pairs) => pairLoss(model, pairs),

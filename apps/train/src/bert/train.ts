@@ -44,8 +44,14 @@ export async function trainBert(options: BertOptions): Promise<BertResult> {
   const tokenizer = openWords(tokenizerJson)
   const config = bertConfigOf(shape, tokenizer.vocabSize)
   const [documents, tested] = [encodeAll(tokenizer, train), encodeAll(tokenizer, heldOut)]
-  const { batch, length } = shape
-  const rows = { batchSize: batch, length, vocab: config.vocab_size, rng: new Rng(begun.seed).fork('test') }
+  const { batch, length, mask } = shape
+  const rows = {
+    batchSize: batch,
+    length,
+    vocab: config.vocab_size,
+    predicted: mask,
+    rng: new Rng(begun.seed).fork('test'),
+  }
   const pairs = new SentencePairs(tested, rows)
   const batches = Math.min(TESTED, pairs.batchesPerEpoch)
   const files = pretrainedFiles(config, tokenizerJson)

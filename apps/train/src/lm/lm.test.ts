@@ -47,10 +47,16 @@ it("saves a GPT-2 under Hugging Face's names, with its tokenizer", async () => {
   const options = { ...tiny, vocab: 300, text: [await writeText()], out, steps: 3, dropout: 0.1 }
   const { pretrained } = await trainLm(options)
   await using files = await openPretrained(pretrained!)
-  expect(files.config).toMatchObject({ architectures: ['GPT2LMHeadModel'], model_type: 'gpt2', attn_pdrop: 0.1 })
+  expect(files.config).toMatchObject({
+    architectures: ['GPT2LMHeadModel'],
+    model_type: 'gpt2',
+    attn_pdrop: 0.1,
+    eos_token_id: 0,
+  })
   const model = new GPT2LMHeadModel(gpt2Config(files.config))
   await load(model, files.checkpoint)
   const tokenizer = await loadTokenizerFolder(pretrained!)
+  expect(tokenizer.special.eos).toBe(0)
   expect(tokenizer.decode(tokenizer.encode(LINE).ids)).toBe(LINE)
   expect(model.logits({ ids: tensor([[0, 1]], [1, 2], 'int32') }).shape).toEqual([1, 2, tokenizer.vocabSize])
   expect((await trainLm({ ...fastest, resume: out, steps: 4 })).step).toBe(4)

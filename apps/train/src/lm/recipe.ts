@@ -47,13 +47,19 @@ export interface LmSettings extends TextSettings, LmShape {
 
 /** config.json: keys as in Hugging Face's for GPT-2, as in nanoGPT's GPTConfig otherwise. */
 export type LmConfig =
-  | ({ readonly model_type: 'gpt2'; readonly bos_token_id: null; readonly eos_token_id: null } & GPT2Config)
+  | ({
+      readonly model_type: 'gpt2'
+      readonly bos_token_id: number | null
+      readonly eos_token_id: number | null
+    } & GPT2Config)
   | ({ readonly model_type: 'nanogpt' } & NanoGPTConfig)
 
 export function lmConfigOf(model: LmConfig['model_type'], shape: LmShape, vocabSize: number): LmConfig {
   const { width: n_embd, layers: n_layer, heads: n_head, dropout, length } = shape
   const size = { vocab_size: vocabSize, n_embd, n_layer, n_head }
   if (model === 'nanogpt') return { model_type: model, ...size, block_size: length, dropout, bias: false }
+  // A learned vocabulary begins with the end of a text; characters have none, and Hugging Face's default is beyond them.
+  const end = shape.tokens === 'bpe' ? 0 : null
   return {
     model_type: model,
     ...size,
@@ -61,9 +67,8 @@ export function lmConfigOf(model: LmConfig['model_type'], shape: LmShape, vocabS
     resid_pdrop: dropout,
     embd_pdrop: dropout,
     attn_pdrop: dropout,
-    // the vocabulary has no token that begins or ends a text; Hugging Face's default would be one beyond it
-    bos_token_id: null,
-    eos_token_id: null,
+    bos_token_id: end,
+    eos_token_id: end,
   }
 }
 
