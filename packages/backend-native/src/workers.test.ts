@@ -90,6 +90,7 @@ describe('the number of threads', () => {
       ) as tf.Tensor2D
       const out = tf.tidy(() => [
         tf.matMul(x, x, true),
+        tf.matMul(x, x, false, true),
         tf.sum(x, 0),
         tf.mean(x),
         tf.softmax(x),

@@ -48,47 +48,58 @@ void pair_bf16(float* panel, int64_t P, int64_t K) {
   }
 }
 
+void pair_row_bf16(float* to, const float* x, int64_t K) {
+  typedef uint16_t vh __attribute__((vector_size(FILATURE_W * 2)));
+  auto* halves = reinterpret_cast<char*>(to);
+  int64_t k = 0;
+  for (; k + W <= K; k += W) {
+    const vh half = __builtin_convertvector(rounded(load(x + k)) >> 16, vh);
+    std::memcpy(halves + 2 * k, &half, sizeof half);
+  }
+  for (; k < K + K % 2; k++) {
+    const uint16_t half = k < K ? static_cast<uint16_t>(rounded(x[k]) >> 16) : 0;
+    std::memcpy(halves + 2 * k, &half, sizeof half);
+  }
+}
+
 #if FILATURE_W == 16
 namespace {
 
 #define FILATURE_BF16 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,avx512bf16")))
 
-template <int M_, int N_>
-FILATURE_BF16 void micro_pairs(int64_t K, const float* a, int64_t, int64_t, const float* b, int64_t, float* c, int64_t ldc,
-                               bool accumulate, const float* bias) {
+// Rows: A is read row by row where it lies, else packed.
+template <int M_, int N_, bool Rows>
+FILATURE_BF16 void micro_pairs(int64_t K, const float* a, int64_t a_row, int64_t, const float* b, int64_t, float* c,
+                               int64_t ldc, bool accumulate, const float* bias) {
   __m512 acc[M_][N_];
 #pragma GCC unroll 16
   for (int i = 0; i < M_; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < N_; j++) acc[i][j] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < K; k++, a += MR, b += NR) {
+  RowPointers<M_> rows(a, Rows ? a_row : 0);
+  for (int64_t k = 0; k < K; k++, b += NR) {
     __m512bh row[N_];
 #pragma GCC unroll 4
     for (int j = 0; j < N_; j++) row[j] = (__m512bh)_mm512_loadu_ps(b + j * W);
 #pragma GCC unroll 16
     for (int i = 0; i < M_; i++) {
-      const __m512bh x = (__m512bh)_mm512_set1_ps(a[i]);
+      const __m512bh x = (__m512bh)_mm512_set1_ps(Rows ? *rows.row(i) : a[i]);
 #pragma GCC unroll 4
       for (int j = 0; j < N_; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, row[j]);
     }
+    if constexpr (Rows) rows.advance(1);
+    else a += MR;
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < M_; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < N_; j++) {
-      __m512 v = acc[i][j];
-      if (bias) v = _mm512_add_ps(v, _mm512_loadu_ps(bias + j * W));
-      float* out = c + i * ldc + j * W;
-      _mm512_storeu_ps(out, accumulate ? _mm512_add_ps(v, _mm512_loadu_ps(out)) : v);
-    }
+  put_tile<M_, N_>(reinterpret_cast<vf(*)[N_]>(acc), c, ldc, accumulate, bias);
 }
 
 struct PairTable {
-  Micro at[MR + 1][NV + 1];
+  Micro packed[MR + 1][NV + 1], rows[MR + 1][NV + 1];
 };
 template <int M_, int N_>
 constexpr void fill(PairTable& t) {
-  t.at[M_][N_] = micro_pairs<M_, N_>;
+  t.packed[M_][N_] = micro_pairs<M_, N_, false>;
+  t.rows[M_][N_] = micro_pairs<M_, N_, true>;
   if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
   else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
 }
@@ -120,18 +131,20 @@ bool bf16_pairs_pay() {
   static const bool pays = [] {
     if (!has) return false;
     alignas(64) static float a[128 * MR + W], b[128 * NR], c[MR * NR];
-    return tile_time(kPairs.at[MR][NV], a, b, c) < 1.5 * tile_time(kMicro.packed[MR][NV], a, b, c);
+    return tile_time(kPairs.packed[MR][NV], a, b, c) < 1.5 * tile_time(kMicro.packed[MR][NV], a, b, c);
   }();
   const int choice = chosen.load(std::memory_order_relaxed);
   return choice < 0 ? pays : choice == 1 && has;
 }
 void bf16_pairs_choose(int choice) { chosen = choice; }
 
-Micro bf16_micro(int rows, int vectors) { return kPairs.at[rows][vectors]; }
+Micro bf16_micro(int rows, int vectors) { return kPairs.packed[rows][vectors]; }
+Micro bf16_row_micro(int rows, int vectors) { return kPairs.rows[rows][vectors]; }
 #else
 bool bf16_pairs_pay() { return false; }
 void bf16_pairs_choose(int) {}
 Micro bf16_micro(int rows, int vectors) { return kMicro.packed[rows][vectors]; }
+Micro bf16_row_micro(int rows, int vectors) { return kMicro.rows[rows][vectors]; }
 #endif
 
 }  // namespace FILATURE_ISA

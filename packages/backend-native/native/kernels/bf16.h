@@ -14,8 +14,13 @@ void round_bf16(float* panel, int64_t n);
 // The same, and joins rows 2k and 2k + 1 (P entries each) into row k of pairs.
 void pair_bf16(float* panel, int64_t P, int64_t K);
 
+// A row of K floats rounded, in pairs.
+void pair_row_bf16(float* to, const float* x, int64_t K);
+
 // As Micro on packed panels of pairs, K rows of them. Only where bf16_pairs_pay().
 Micro bf16_micro(int rows, int vectors);
+// The same with rows of A read where they lie.
+Micro bf16_row_micro(int rows, int vectors);
 
 }  // namespace FILATURE_ISA
 }  // namespace filature
