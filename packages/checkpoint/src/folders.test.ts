@@ -132,6 +132,17 @@ describe('opening', () => {
     }
   })
 
+  it('tells safetensors from a pickle whatever the length of their header', async () => {
+    const lengths = new Set<number>()
+    for (let pad = 0; pad < 300; pad++) {
+      const bytes = await encodeSafetensors([tensor('w', [1])], { note: 'x'.repeat(pad) })
+      lengths.add(bytes[0]!)
+      await using checkpoint = await openCheckpoint(bytes)
+      expect(checkpoint.format).toBe('safetensors')
+    }
+    expect(lengths.has(0x80)).toBe(true) // a pickle's first byte
+  })
+
   it('says what is not there', async () => {
     await expect(openCheckpoint(file('none.safetensors'))).rejects.toMatchObject({ code: 'file-missing' })
     await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: 'weights-missing' })

@@ -10,16 +10,26 @@ import { openSafetensors } from './safetensors/reader.ts'
 /** Opens one file by what its first bytes say it is. Closes the source if it is refused. */
 export async function openSource(source: ByteSource, options: PyTorchOptions = {}): Promise<Checkpoint> {
   try {
-    const start = await source.read(0, Math.min(32, source.size))
-    const text = String.fromCharCode(...start)
-    if (text.startsWith('GGUF')) return await openGguf(source)
-    // before the pickles: a model of 128 features begins with their first byte
-    const isLlama2c = startsAsLlama2c(start)
-    if (!isLlama2c && (text.startsWith('PK\x03\x04') || start[0] === 0x80)) return await openPyTorch(source, options)
+    const format = formatOf(await source.read(0, Math.min(32, source.size)))
+    if (format === 'pytorch') return await openPyTorch(source, options)
     if (options.part !== undefined) refuse('part-unsupported', source.name, 'only PyTorch files have parts to name.')
-    return await (isLlama2c ? openLlama2c(source) : openSafetensors(source))
+    return await readers[format](source)
   } catch (error) {
     await source.close()
     throw error
   }
+}
+
+const readers = { safetensors: openSafetensors, gguf: openGguf, llama2c: openLlama2c }
+
+/**
+ * Safetensors begin with the header's length, 8 bytes whose lowest may be a pickle's first; llama2.c's oldest files with
+ * a width, of which the same holds. So those two are told apart by more than their first byte, and before pickles.
+ */
+function formatOf(start: Uint8Array): Checkpoint['format'] {
+  const text = String.fromCharCode(...start)
+  if (start[8] === 0x7b && start.subarray(4, 8).every((byte) => byte === 0)) return 'safetensors'
+  if (text.startsWith('GGUF')) return 'gguf'
+  if (startsAsLlama2c(start)) return 'llama2c'
+  return text.startsWith('PK\x03\x04') || start[0] === 0x80 ? 'pytorch' : 'safetensors'
 }
