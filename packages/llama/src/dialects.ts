@@ -1,5 +1,6 @@
 import { Dialect, ignored, permutedRows, type Rule, rename } from '@filature/tensor'
 import { complete, type LlamaConfig } from './config.ts'
+import { feedForwardWidth } from './meta.ts'
 
 // Meta's weights turn the feature pairs (2i, 2i + 1); Hugging Face's turn (i, i + D/2). The rows of the query and key
 // projections differ by that order within each head.
@@ -28,7 +29,7 @@ const metaNames: Rule[] = [
   rename('output', 'lm_head'),
 ]
 
-/** Meta's own checkpoints (`consolidated.00.pth`), and llama2.c's `.pt` files. */
+/** Meta's own checkpoints (`consolidated.00.pth`, ...), and llama2.c's `.pt` and `.bin` files. */
 export const metaDialect = (config: LlamaConfig): Dialect =>
   new Dialect('meta', [
     ignored(/(^|\.)(rope\.freqs|attention\.mask|freqs_cos|freqs_sin)$/),
@@ -55,7 +56,7 @@ export const ggufDialect = (config: LlamaConfig): Dialect =>
     queriesAndKeys(config),
   ])
 
-/** The arguments of llama2.c's `Transformer`. */
+/** The arguments of llama2.c's `Transformer`, as a `.pt` stores them, or the header of a `.bin`. */
 export interface Llama2cConfig {
   dim: number
   n_layers: number
@@ -66,22 +67,22 @@ export interface Llama2cConfig {
   multiple_of?: number
   norm_eps?: number
   max_seq_len?: number
+  /** What a .bin says of its head; in training it is always the embedding. */
+  shared_classifier?: boolean
 }
 
 /** The same model in Hugging Face's keys. */
 export function fromLlama2c(c: Llama2cConfig): LlamaConfig {
-  const multiple = c.multiple_of ?? 256
-  const F = c.hidden_dim ?? multiple * Math.ceil(Math.floor((2 * 4 * c.dim) / 3) / multiple)
   return {
     vocab_size: c.vocab_size,
     hidden_size: c.dim,
-    intermediate_size: F,
+    intermediate_size: c.hidden_dim ?? feedForwardWidth(c),
     num_hidden_layers: c.n_layers,
     num_attention_heads: c.n_heads,
     num_key_value_heads: c.n_kv_heads ?? c.n_heads,
     rms_norm_eps: c.norm_eps ?? 1e-5,
     max_position_embeddings: c.max_seq_len ?? 2048,
-    tie_word_embeddings: true,
+    tie_word_embeddings: c.shared_classifier ?? true,
   }
 }
 

@@ -8,4 +8,5 @@ export {
   LlamaMLP,
   LlamaModel,
 } from './llama.ts'
+export { fromMeta, type MetaModel, type MetaParams } from './meta.ts'
 export { SlicedLinear } from './sliced-linear.ts'
