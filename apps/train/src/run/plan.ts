@@ -11,10 +11,13 @@ export interface Plan<R> {
   readonly now?: () => number
 }
 
-/** Part of the time that is measured in, at most so many seconds; of it, the part that only warms up. */
-const MEASURED = 0.05
-const MOST = 20
+/** Seconds to measure in: a part of the run, between these two; of a very short run no more than the last part. */
+const MEASURED = { part: 0.05, least: 8, most: 20, shortest: 0.15 }
+/** The part of them that only warms up. */
 const WARMING = 0.4
+/** Steps that are enough, however short they are, and those that warming up takes, if there is time. */
+const ENOUGH = { warming: 100, measured: 200 }
+const COLD = 3
 /** Part of what is left that goes to steps and looks; the rest is for checkpoints. */
 const USED = 0.98
 /** Batches whose sizes are looked at. */
@@ -33,31 +36,33 @@ export async function stepsWithin<R extends AnyRecipe>(
 ): Promise<number> {
   using recipe = start()
   const began = now()
-  const measured = 1000 * Math.min(MOST, MEASURED * seconds)
-  await stepsUntil(recipe, began + WARMING * measured, 1, now)
-  const perStep = await stepsUntil(recipe, began + measured, 2, now)
+  const { part, least, most, shortest } = MEASURED
+  const budget = 1000 * Math.min(most, Math.max(part * seconds, Math.min(least, shortest * seconds)))
+  const spent = () => now() - began
+  const isWarm = (steps: number) => (spent() >= WARMING * budget && steps >= COLD) || steps >= ENOUGH.warming
+  await stepsWhile(recipe, (steps) => steps < 1 || (spent() < budget && !isWarm(steps)), now)
+  const perStep = await stepsWhile(recipe, (steps) => steps < 2 || (spent() < budget && steps < ENOUGH.measured), now)
   const from = now()
   await look?.(recipe)
   const perLook = now() - from
 
-  const left = USED * Math.max(0, 1000 * seconds - (now() - began))
+  const left = USED * Math.max(0, 1000 * seconds - spent())
   const lasts = (steps: number) => steps * perStep + (look ? Math.ceil(steps / every(steps)) * perLook : 0)
-  const most = Math.max(1, Math.round(left / perStep))
+  const alone = Math.max(1, Math.round(left / perStep))
   // However long looks take, half of the time goes to steps.
   return Math.max(
-    largest(most, (steps) => lasts(steps) <= left),
-    Math.round(most / 2),
+    largest(alone, (steps) => lasts(steps) <= left),
+    Math.round(alone / 2),
     1,
   )
 }
 
-/** Milliseconds of a mean step: as many as fit until `end`, and `least` at any rate. */
-async function stepsUntil(recipe: AnyRecipe, end: number, least: number, now: () => number): Promise<number> {
+/** Makes steps while that is wanted, of so many made; milliseconds of a mean one. */
+async function stepsWhile(recipe: AnyRecipe, wanted: (made: number) => boolean, now: () => number): Promise<number> {
   const { data, size } = recipe
   const began = now()
-  let steps = 0
   let sizes = 0
-  for (; steps < least || now() < end; steps++) {
+  for (let steps = 0; wanted(steps); steps++) {
     const batch = await data.next()
     sizes += size?.(batch) ?? 1
     const made = tidy(() => gradientStep({ ...recipe, batches: [batch], rng: new Rng(0), lr: undefined }))
