@@ -35,7 +35,7 @@ export function generateCommand(): Command {
     .description('Write with a LLaMA or a GPT-2, token by token as they come; Ctrl-C ends the text.')
     .argument(
       '<model>',
-      'Hugging Face folder or hub id, a run of filature-train llama or lm, a .gguf, a llama2.c .pt, a folder of Meta',
+      'Hugging Face folder or hub id, a run of filature-train llama or lm, a .gguf, a llama2.c .pt or .bin, a folder of Meta',
     )
     .option('--prompt <text>', 'what the text begins with', '')
     .addOption(new Option('--format <name>', 'of the weights (default: told from the model)').choices(formats))

@@ -7,6 +7,7 @@ import { cpu, init, Rng, useBackend } from '@filature/tensor'
 import { trainingFolder } from '@filature/train/node'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { gguf } from '../../../../packages/checkpoint/src/__fixtures__/writing-gguf.ts'
+import { llama2c } from '../../../../packages/checkpoint/src/__fixtures__/writing-llama2c.ts'
 import * as torch from '../../../../packages/checkpoint/src/__fixtures__/writing-pickles.ts'
 import { program } from '../program.ts'
 
@@ -154,12 +155,27 @@ async function torchFile(path: string, args?: Record<string, number>): Promise<v
   await writeFile(path, torch.zip(entries))
 }
 
+/** As llama2.c exports it, for run.c. */
+async function llama2cFile(): Promise<string> {
+  const theirs = await openCheckpoint(await saveToBytes(model, { dialect: metaDialect(config) }))
+  const weights = new Map<string, Float32Array>()
+  for (const name of theirs.names()) weights.set(name, (await theirs.read(name)) as Float32Array)
+  const sizes = { dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2, n_kv_heads: 1, vocab_size: 270, max_seq_len: 48 }
+  const shared = !weights.has('output.weight')
+  const path = join(folder, 'stories.bin')
+  await writeFile(path, llama2c({ ...sizes, version: 1, shared, weights: (name) => weights.get(name)! }))
+  return path
+}
+
 async function metaFolder(): Promise<string> {
   const path = join(folder, 'meta')
   await mkdir(path)
   await torchFile(join(path, 'consolidated.00.pth'))
-  const params = { dim: 16, n_layers: 2, n_heads: 2, n_kv_heads: 1, vocab_size: -1, multiple_of: 8, norm_eps: 1e-5 }
-  await writeFile(join(path, 'params.json'), JSON.stringify({ ...params, max_seq_len: 48 }))
+  const params = { dim: 16, n_layers: 2, n_heads: 2, n_kv_heads: 1, vocab_size: -1, norm_eps: 1e-5 }
+  await writeFile(
+    join(path, 'params.json'),
+    JSON.stringify({ ...params, multiple_of: 8, ffn_dim_multiplier: 0.75, max_seq_len: 48 }),
+  )
   await writeFile(join(path, 'tokenizer.model'), '') // found, but --tokenizer goes first
   return path
 }
@@ -185,6 +201,7 @@ describe('filature-infer generate', () => {
       max_seq_len: 48,
     })
     expect(await generate(ckpt, ...prompt)).toBe(expected)
+    expect(await generate(await llama2cFile(), ...prompt)).toBe(expected)
     // and the best checkpoint of a run
     const run = join(folder, 'run')
     const files = { 'config.json': JSON.stringify({ model_type: 'llama', ...config }), 'tokenizer.json': '' }
@@ -239,8 +256,8 @@ describe('filature-infer generate', () => {
     await savePretrained(model, path, { config: { model_type: 'bert' } })
     await expect(generate(path)).rejects.toThrow(/of type llama, gpt2, nanogpt; its config\.json says bert/)
     const meta = await metaFolder()
-    await writeFile(join(meta, 'consolidated.01.pth'), '')
-    await expect(generate(meta)).rejects.toThrow(/cut in parts/)
+    await torchFile(join(meta, 'consolidated.01.pth'))
+    await expect(generate(meta)).rejects.toThrow(/a slice of 1 parts, but there are 2 files/)
     await torchFile(join(folder, 'plain.pt'))
     await expect(generate(join(folder, 'plain.pt'))).rejects.toThrow(/no model_args/)
   })

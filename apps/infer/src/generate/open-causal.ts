@@ -82,13 +82,13 @@ export async function openCausal(target: string, options: OpenCausalOptions = {}
 
 async function formatOf(target: string): Promise<Format> {
   if (target.endsWith('.gguf')) return 'gguf'
-  if (/\.(pt|pth)$/.test(target)) return 'llama2c'
-  if (existsSync(join(target, 'params.json'))) return 'meta'
+  if (/\.(pt|pth|bin)$/.test(target)) return 'llama2c'
+  if (existsSync(join(target, 'params.json')) && !existsSync(join(target, 'config.json'))) return 'meta'
   const file = await stat(target).catch(() => undefined)
   if (file?.isFile()) {
     throw new ConfigError(
       'generate-format',
-      `${target}: wanted a folder, a .gguf or a llama2.c .pt file; say what it is with --format ${formats.join('|')}.`,
+      `${target}: wanted a folder, a .gguf or a llama2.c .pt or .bin file; say what it is with --format ${formats.join('|')}.`,
     )
   }
   return 'hf'
