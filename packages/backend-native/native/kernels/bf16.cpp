@@ -67,39 +67,56 @@ namespace {
 
 #define FILATURE_BF16 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma,avx512bf16")))
 
-// Rows: A is read row by row where it lies, else packed.
-template <int M_, int N_, bool Rows>
-FILATURE_BF16 void micro_pairs(int64_t K, const float* a, int64_t a_row, int64_t, const float* b, int64_t, float* c,
-                               int64_t ldc, bool accumulate, const float* bias) {
-  __m512 acc[M_][N_];
+// Adds the products of M_ pairs, x(i), and a row of B.
+template <int M_, int N_, typename X>
+FILATURE_BF16 FILATURE_INLINE void add_pairs(__m512 acc[M_][N_], const float* b, const X& x) {
+  __m512bh row[N_];
+#pragma GCC unroll 4
+  for (int j = 0; j < N_; j++) row[j] = (__m512bh)_mm512_loadu_ps(b + j * W);
+#pragma GCC unroll 16
+  for (int i = 0; i < M_; i++) {
+    const __m512bh pair = (__m512bh)_mm512_set1_ps(x(i));
+#pragma GCC unroll 4
+    for (int j = 0; j < N_; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], pair, row[j]);
+  }
+}
+template <int M_, int N_>
+FILATURE_INLINE void clear(__m512 acc[M_][N_]) {
 #pragma GCC unroll 16
   for (int i = 0; i < M_; i++)
 #pragma GCC unroll 4
     for (int j = 0; j < N_; j++) acc[i][j] = _mm512_setzero_ps();
-  RowPointers<M_> rows(a, Rows ? a_row : 0);
-  for (int64_t k = 0; k < K; k++, b += NR) {
-    __m512bh row[N_];
-#pragma GCC unroll 4
-    for (int j = 0; j < N_; j++) row[j] = (__m512bh)_mm512_loadu_ps(b + j * W);
-#pragma GCC unroll 16
-    for (int i = 0; i < M_; i++) {
-      const __m512bh x = (__m512bh)_mm512_set1_ps(Rows ? *rows.row(i) : a[i]);
-#pragma GCC unroll 4
-      for (int j = 0; j < N_; j++) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, row[j]);
-    }
-    if constexpr (Rows) rows.advance(1);
-    else a += MR;
-  }
+}
+
+template <int M_, int N_>
+FILATURE_BF16 void micro_pairs(int64_t K, const float* a, int64_t, int64_t, const float* b, int64_t, float* c, int64_t ldc,
+                               bool accumulate, const float* bias) {
+  __m512 acc[M_][N_];
+  clear<M_, N_>(acc);
+  for (int64_t k = 0; k < K; k++, a += MR, b += NR) add_pairs<M_, N_>(acc, b, [a](int i) { return a[i]; });
   put_tile<M_, N_>(reinterpret_cast<vf(*)[N_]>(acc), c, ldc, accumulate, bias);
 }
 
+template <int M_, int N_>
+FILATURE_BF16 void micro_row_pairs(int64_t K, const float* a, int64_t a_row, const float* b, float* tile, const Ahead& ahead) {
+  __m512 acc[M_][N_];
+  clear<M_, N_>(acc);
+  RowPointers<M_> rows(a, a_row);
+  for (int64_t k = 0; k < K; k++, b += NR, rows.advance(1)) {
+    if (k * 2 % kLine == 0) ahead.fetch(k * 2);
+    add_pairs<M_, N_>(acc, b, [&rows](int i) { return *rows.row(i); });
+  }
+  put_tile<M_, N_>(reinterpret_cast<vf(*)[N_]>(acc), tile, NR, false, nullptr);
+}
+
 struct PairTable {
-  Micro packed[MR + 1][NV + 1], rows[MR + 1][NV + 1];
+  Micro packed[MR + 1][NV + 1];
+  RowMicro rows[MR + 1][NV + 1];
 };
 template <int M_, int N_>
 constexpr void fill(PairTable& t) {
-  t.packed[M_][N_] = micro_pairs<M_, N_, false>;
-  t.rows[M_][N_] = micro_pairs<M_, N_, true>;
+  t.packed[M_][N_] = micro_pairs<M_, N_>;
+  t.rows[M_][N_] = micro_row_pairs<M_, N_>;
   if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
   else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
 }
@@ -139,12 +156,12 @@ bool bf16_pairs_pay() {
 void bf16_pairs_choose(int choice) { chosen = choice; }
 
 Micro bf16_micro(int rows, int vectors) { return kPairs.packed[rows][vectors]; }
-Micro bf16_row_micro(int rows, int vectors) { return kPairs.rows[rows][vectors]; }
+RowMicro bf16_row_micro(int rows, int vectors) { return kPairs.rows[rows][vectors]; }
 #else
 bool bf16_pairs_pay() { return false; }
 void bf16_pairs_choose(int) {}
 Micro bf16_micro(int rows, int vectors) { return kMicro.packed[rows][vectors]; }
-Micro bf16_row_micro(int rows, int vectors) { return kMicro.rows[rows][vectors]; }
+RowMicro bf16_row_micro(int, int) { return nullptr; }
 #endif
 
 }  // namespace FILATURE_ISA

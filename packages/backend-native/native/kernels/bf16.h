@@ -1,6 +1,6 @@
 // Products of bfloat16 numbers, summed in float32: operands are rounded when they are packed.
 #pragma once
-#include "micro.h"
+#include "micro_rows.h"
 
 namespace filature {
 namespace FILATURE_ISA {
@@ -20,7 +20,7 @@ void pair_row_bf16(float* to, const float* x, int64_t K);
 // As Micro on packed panels of pairs, K rows of them. Only where bf16_pairs_pay().
 Micro bf16_micro(int rows, int vectors);
 // The same with rows of A read where they lie.
-Micro bf16_row_micro(int rows, int vectors);
+RowMicro bf16_row_micro(int rows, int vectors);
 
 }  // namespace FILATURE_ISA
 }  // namespace filature

@@ -10,7 +10,6 @@ template <int M_, int N_>
 constexpr void fill(MicroTable& t) {
   t.packed[M_][N_] = micro_packed<M_, N_>;
   t.strided[M_][N_] = micro_strided<M_, N_>;
-  t.rows[M_][N_] = micro_rows<M_, N_>;
   if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
   else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
 }

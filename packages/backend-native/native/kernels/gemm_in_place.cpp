@@ -2,6 +2,7 @@
 // number where it lies, and the few rows of A are what is packed. Packing the weight would take a fifth of the time.
 #include "gemm_paths.h"
 
+#include "micro_rows.h"
 #include "pack.h"
 
 namespace filature {
@@ -14,6 +15,22 @@ constexpr int64_t kColumns = 96;            // columns of C, rows of the weight,
 constexpr int kTall = MR < 12 ? MR : 12;    // rows of a tile: their lines share the first cache, whatever lies between them
 constexpr int64_t kRows = 24 * W;           // beyond these packing the weight pays
 constexpr int64_t kGap = 16;                // floats between rounded rows
+
+struct RowTable {
+  RowMicro at[kTall + 1][NV + 1];
+};
+template <int M_, int N_>
+constexpr void fill(RowTable& t) {
+  t.at[M_][N_] = micro_rows<M_, N_>;
+  if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
+  else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
+}
+constexpr RowTable row_table() {
+  RowTable t = {};
+  fill<kTall, NV>(t);
+  return t;
+}
+constexpr RowTable kRowMicro = row_table();
 
 // Columns of C at (i, j) from a tile of C^T.
 void put(const Gemm& g, const float* tile, int64_t i, int64_t j, int64_t rows, int columns, bool add, const float* bias) {
@@ -64,19 +81,19 @@ WeightRows weight_rows(const Gemm& g, const Depth& d, int64_t j, int count) {
   return {rounded, pitch};
 }
 
-// Columns j .. j + count - 1 of C: the rows that were packed tile by tile, those left over as dot products.
-void columns_of(const Gemm& g, const Depth& d, const float* packed, int64_t rows, int64_t j, int count) {
+// Columns j .. j + count - 1 of C: the rows that were packed tile by tile, those left over as dot products. The next `after`
+// rows of the weight are fetched meanwhile.
+void columns_of(const Gemm& g, const Depth& d, const float* packed, int64_t rows, int64_t j, int count, int64_t after) {
   const WeightRows weight = weight_rows(g, d, j, count);
+  const int64_t panels = blocks(rows, NR);
   alignas(64) float tile[blocks(kTall, W) * W * NR];
-  for (int64_t i = 0; i < rows; i += NR) {
-    const int64_t height = least(NR, rows - i);
-    for (int64_t r = 0; r < height; r++) {
-      __builtin_prefetch(sums(g, i + r, j), 1);
-      __builtin_prefetch(sums(g, i + r, j + count - 1), 1);
-    }
+  for (int64_t p = 0; p < panels; p++) {
+    const int64_t i = p * NR, height = least(NR, rows - i), from = after * p / panels;
+    const Ahead ahead = {g.b + (j + count + from) * g.b_col + d.k0, g.b_col, after * (p + 1) / panels - from,
+                         sums(g, i, j + count - 1), g.ldc, height};
     const int vectors = static_cast<int>(blocks(height, W));
-    const Micro micro = d.pairs ? bf16_row_micro(count, vectors) : kMicro.rows[count][vectors];
-    micro(d.steps, weight.at, weight.pitch, 1, packed + i * d.K, NR, tile, NR, false, nullptr);
+    const RowMicro micro = d.pairs ? bf16_row_micro(count, vectors) : kRowMicro.at[count][vectors];
+    micro(d.steps, weight.at, weight.pitch, packed + i * d.K, tile, ahead);
     put(g, tile, i, j, height, count, d.add, d.last && g.bias ? g.bias + j : nullptr);
   }
   if (rows == g.M) return;
@@ -114,7 +131,10 @@ void gemm_in_place(const Gemm& g) {
     });
     tasks_of(threaded, blocks(g.N, columns), [&](int64_t t) {
       const int64_t j0 = t * columns, j1 = least(j0 + columns, g.N), tall = blocks(j1 - j0, blocks(j1 - j0, kTall));
-      for (int64_t j = j0; j < j1; j += tall) columns_of(g, d, packed, rows, j, static_cast<int>(least(tall, j1 - j)));
+      for (int64_t j = j0; j < j1; j += tall) {
+        const int64_t count = least(tall, j1 - j);
+        columns_of(g, d, packed, rows, j, static_cast<int>(count), least(tall, j1 - j - count));
+      }
       if (d.last) finish(g, 0, j0, g.M, j1 - j0);
     });
   }

@@ -69,78 +69,13 @@ void micro_strided(int64_t K, const float* a, int64_t a_row, int64_t a_col, cons
   micro<M_, N_>(K, a, a_row, a_col, b, ldb, c, ldc, accumulate, bias);
 }
 
-// Pointers to M_ rows, `pitch` apart, one for three: with more the compiler would run out of registers.
-template <int M_>
-struct RowPointers {
-  static constexpr int kCount = (M_ + 2) / 3;
-  const float* at[kCount];
-  int64_t pitch;
-
-  FILATURE_INLINE RowPointers(const float* a, int64_t pitch) : pitch(pitch) {
-#pragma GCC unroll 8
-    for (int t = 0; t < kCount; t++) at[t] = a + 3 * t * pitch;
-  }
-  FILATURE_INLINE const float* row(int i) const { return at[i / 3] + i % 3 * pitch; }
-  FILATURE_INLINE void advance(int64_t k) {
-#pragma GCC unroll 8
-    for (int t = 0; t < kCount; t++) {
-      at[t] += k;
-      asm("" : "+r"(at[t]));  // or they become lanes of a vector
-    }
-  }
-};
-constexpr int kLine = 16;  // floats of a cache line
-
-// Adds the products of number k of each row and row k of packed B.
-template <int M_, int N_>
-FILATURE_INLINE void add_products(vf acc[M_][N_], const RowPointers<M_>& rows, int k, const float* b) {
-  vf y[N_];
-#pragma GCC unroll 4
-  for (int j = 0; j < N_; j++) y[j] = load(b + k * NR + j * W);
-#pragma GCC unroll 16
-  for (int i = 0; i < M_; i++) {
-    const vf x = splat(rows.row(i)[k]);
-#pragma GCC unroll 4
-    for (int j = 0; j < N_; j++) acc[i][j] += x * y[j];
-  }
-}
-
-// A is read row by row where it lies, a line of each row ahead; B packed.
-template <int M_, int N_>
-void micro_rows(int64_t K, const float* a, int64_t a_row, int64_t, const float* b, int64_t, float* c, int64_t ldc,
-                bool accumulate, const float* bias) {
-  vf acc[M_][N_];
-#pragma GCC unroll 16
-  for (int i = 0; i < M_; i++)
-#pragma GCC unroll 4
-    for (int j = 0; j < N_; j++) acc[i][j] = vf{};
-  RowPointers<M_> rows(a, a_row);
-  int64_t k = 0;
-  for (; k + kLine <= K; k += kLine) {
-    const int64_t next = k + 2 * kLine <= K ? kLine : -k;  // the next tile begins with the same rows
-#pragma GCC unroll 16
-    for (int i = 0; i < M_; i++) __builtin_prefetch(rows.row(i) + next);
-    for (int part = 0; part < kLine; part += 4) {
-#pragma GCC unroll 4
-      for (int u = 0; u < 4; u++) add_products<M_, N_>(acc, rows, u, b);
-      rows.advance(4);
-      b += 4 * NR;
-    }
-  }
-  for (; k < K; k++, b += NR) {
-    add_products<M_, N_>(acc, rows, 0, b);
-    rows.advance(1);
-  }
-  put_tile<M_, N_>(acc, c, ldc, accumulate, bias);
-}
-
 // With few rows the tile is wider, so that enough sums are under way at once.
 constexpr int kThinRows = 3, kThinVectors = 32 / FILATURE_W * 4 > 8 ? 4 : 8;
 constexpr int kThinWidth = kThinVectors * W;
 
 // By rows (1..MR) and vectors (1..NV, or 1..kThinVectors).
 struct MicroTable {
-  Micro packed[MR + 1][NV + 1], strided[MR + 1][NV + 1], rows[MR + 1][NV + 1], thin[kThinRows + 1][kThinVectors + 1];
+  Micro packed[MR + 1][NV + 1], strided[MR + 1][NV + 1], thin[kThinRows + 1][kThinVectors + 1];
 };
 extern const MicroTable kMicro;
 
