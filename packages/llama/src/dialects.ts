@@ -37,10 +37,10 @@ export const metaDialect = (config: LlamaConfig): Dialect =>
     queriesAndKeys(config),
   ])
 
-/** GGUF files of the `llama` architecture. */
+/** GGUF files of the `llama` architecture. Their `rope_freqs.weight` is left out if the configuration has its scaling. */
 export const ggufDialect = (config: LlamaConfig): Dialect =>
   new Dialect('gguf', [
-    ignored(/^rope_freqs\.weight$/),
+    ...(config.rope_scaling ? [ignored(/^rope_freqs\.weight$/)] : []),
     rename('token_embd', 'model.embed_tokens'),
     rename('blk.{}.attn_q', 'model.layers.{}.self_attn.q_proj'),
     rename('blk.{}.attn_k', 'model.layers.{}.self_attn.k_proj'),
@@ -83,22 +83,5 @@ export function fromLlama2c(c: Llama2cConfig): LlamaConfig {
     rms_norm_eps: c.norm_eps ?? 1e-5,
     max_position_embeddings: c.max_seq_len ?? 2048,
     tie_word_embeddings: c.shared_classifier ?? true,
-  }
-}
-
-/** The configuration that a GGUF file's metadata holds. */
-export function fromGguf(metadata: Record<string, unknown>): LlamaConfig {
-  const get = (key: string, fallback?: number) => Number(metadata[`llama.${key}`] ?? fallback)
-  const tokens = metadata['tokenizer.ggml.tokens'] as unknown[] | undefined
-  return {
-    vocab_size: get('vocab_size', tokens?.length),
-    hidden_size: get('embedding_length'),
-    intermediate_size: get('feed_forward_length'),
-    num_hidden_layers: get('block_count'),
-    num_attention_heads: get('attention.head_count'),
-    num_key_value_heads: get('attention.head_count_kv', get('attention.head_count')),
-    rms_norm_eps: get('attention.layer_norm_rms_epsilon', 1e-5),
-    max_position_embeddings: get('context_length', 2048),
-    rope_theta: get('rope.freq_base', 10000),
   }
 }

@@ -1,5 +1,6 @@
 export { type LlamaConfig, llamaConfig, llamaPresets, type RopeScaling } from './config.ts'
-export { fromGguf, fromLlama2c, ggufDialect, type Llama2cConfig, metaDialect } from './dialects.ts'
+export { fromLlama2c, ggufDialect, type Llama2cConfig, metaDialect } from './dialects.ts'
+export { fromGguf } from './gguf.ts'
 export {
   Llama,
   LlamaAttention,

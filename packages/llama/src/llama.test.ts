@@ -89,6 +89,50 @@ describe('configuration', () => {
   })
 })
 
+describe('rotary scaling in a GGUF file', () => {
+  const metadata = { 'llama.embedding_length': 128, 'llama.attention.head_count': 2, 'llama.rope.freq_base': 500000 }
+  /** As llama.cpp's converter computes them of config.json. */
+  const factorsOf = (factor: number) =>
+    Float32Array.from({ length: 32 }, (_, i) => {
+      const wavelength = 2 * Math.PI * 500000 ** (i / 32)
+      if (wavelength < 8192 / 4) return 1
+      if (wavelength > 8192) return factor
+      const smooth = (8192 / wavelength - 1) / (4 - 1)
+      return 1 / ((1 - smooth) / factor + smooth)
+    })
+
+  it('is read out of rope_freqs.weight, or out of the header', () => {
+    const rope_scaling = {
+      rope_type: 'llama3',
+      factor: 32,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    }
+    expect(fromGguf(metadata, factorsOf(32))).toMatchObject({ rope_scaling })
+    expect(fromGguf(metadata, new Float32Array(32).fill(1))).toMatchObject({ rope_scaling: { rope_type: 'default' } })
+    expect(fromGguf(metadata).rope_scaling).toBeUndefined()
+    const linear = { ...metadata, 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 4 }
+    expect(fromGguf(linear).rope_scaling).toEqual({ rope_type: 'linear', factor: 4 })
+  })
+
+  it('is refused when it is another, and never passed over', () => {
+    expect(() => fromGguf(metadata, factorsOf(32).with(20, 3))).toThrow(/not those of LLaMA 3.1/)
+    expect(() => fromGguf(metadata, factorsOf(32).slice(4))).toThrow(/not those of LLaMA 3.1/)
+    expect(() => fromGguf({ ...metadata, 'llama.rope.scaling.type': 'yarn' })).toThrow(/yarn/)
+    expect(() => fromGguf({ ...metadata, 'llama.rope.dimension_count': 32 })).toThrow(/32 of 64/)
+    expect(() => fromGguf({ ...metadata, 'llama.expert_count': 8 })).toThrow(/8 experts/)
+    const factors = { dtype: 'F32' as const, shape: [32], read: async () => factorsOf(8) }
+    const names = (config: LlamaConfig) => [
+      ...ggufDialect(config)
+        .toOurs(new Map([['rope_freqs.weight', factors]]))
+        .keys(),
+    ]
+    expect(names(small)).toEqual(['rope_freqs.weight']) // a strict load names it
+    expect(names({ ...small, rope_scaling: { rope_type: 'llama3', factor: 8 } })).toEqual([])
+  })
+})
+
 describe('Llama', () => {
   it('ties its head where the configuration says so', () => {
     expect(tiesOf(new Llama({ ...small, tie_word_embeddings: true }))).toEqual([

@@ -27,8 +27,9 @@ export async function describeGguf(target: string): Promise<Described> {
     await checkpoint.close()
     throw new ConfigError('generate-model', `${target}: wanted the architecture llama, got ${architecture}.`)
   }
+  const ropeFactors = checkpoint.has(ropeFreqs) ? await checkpoint.read(ropeFreqs) : undefined
   const config = {
-    ...fromGguf(metadata),
+    ...fromGguf(metadata, ropeFactors as Float32Array | undefined),
     tie_word_embeddings: !checkpoint.has('output.weight'),
     ...idOf('bos_token_id', metadata['tokenizer.ggml.bos_token_id']),
     ...idOf('eos_token_id', metadata['tokenizer.ggml.eos_token_id']),
@@ -36,6 +37,8 @@ export async function describeGguf(target: string): Promise<Described> {
   const tokenizer = async () => ggufTokenizer(metadata, target)
   return { name: basename(target), model: llamaOf(config), checkpoint, dialect: ggufDialect(config), tokenizer }
 }
+
+const ropeFreqs = 'rope_freqs.weight'
 
 const idOf = (key: string, value: unknown) => (value === undefined ? {} : { [key]: Number(value) })
 
