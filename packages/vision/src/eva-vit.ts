@@ -60,6 +60,8 @@ export interface EvaViTConfig {
   /** One bias table for all blocks. */
   use_shared_rel_pos_bias?: boolean
   layer_norm_eps?: number
+  /** Deviation of the initial weights, 0.02 by default; narrow models want more, about 1 / sqrt(embed_dim). */
+  init_std?: number
   /** Compute each block again on the way back instead of keeping its activations. */
   use_checkpoint?: boolean
 }
@@ -85,6 +87,7 @@ function complete(config: EvaViTConfig): Options {
     use_rel_pos_bias: false,
     use_shared_rel_pos_bias: false,
     layer_norm_eps: 1e-6,
+    init_std: 0.02,
     use_checkpoint: false,
     ...config,
   }
@@ -97,11 +100,11 @@ function complete(config: EvaViTConfig): Options {
   return { ...options, grid: patchGrid('EvaViT', options.img_size, options.patch_size) }
 }
 
-const weights = truncatedNormal(0.02)
+const weights = ({ init_std }: Options): Initializer => truncatedNormal(init_std)
 /** Residual branches start smaller the deeper they lie (BEiT): divided by sqrt(2 layer). */
-const rescaled = (layer: number): Initializer => {
+const rescaled = (o: Options, layer: number): Initializer => {
   const factor = 1 / Math.sqrt(2 * layer)
-  return (shape, rng) => weights(shape, rng).map((x) => x * factor)
+  return (shape, rng) => weights(o)(shape, rng).map((x) => x * factor)
 }
 
 /** Self-attention with biases on queries and values only, and an optional bias table. */
@@ -122,7 +125,7 @@ export class EvaAttention extends AttentionModule {
     const C = o.embed_dim
     this.heads = o.num_heads
     this.scale = o.qk_scale ?? (C / o.num_heads) ** -0.5
-    this.qkv = new Linear(C, 3 * C, { bias: false, init: weights })
+    this.qkv = new Linear(C, 3 * C, { bias: false, init: weights(o) })
     this.q_bias = o.qkv_bias ? new Parameter([C], zerosInit) : undefined
     this.v_bias = o.qkv_bias ? new Parameter([C], zerosInit) : undefined
     if (o.use_rel_pos_bias) {
@@ -131,7 +134,7 @@ export class EvaAttention extends AttentionModule {
       this.relative_position_index = new Buffer([N, N], { dtype: 'int32', derive: () => relativePositionIndex(o.grid) })
     }
     this.attn_drop = new Dropout(o.attn_drop_rate)
-    this.proj = new Linear(C, C, { init: rescaled(layer), biasInit: zerosInit })
+    this.proj = new Linear(C, C, { init: rescaled(o, layer), biasInit: zerosInit })
     this.proj_drop = new Dropout(o.drop_rate)
   }
 
@@ -164,11 +167,12 @@ export class EvaMLP extends Module {
   readonly fc2: Linear
   readonly drop: Dropout
 
-  constructor({ embed_dim: C, mlp_ratio, drop_rate }: Options, layer: number) {
+  constructor(o: Options, layer: number) {
     super()
+    const { embed_dim: C, mlp_ratio, drop_rate } = o
     const F = Math.floor(C * mlp_ratio)
-    this.fc1 = new Linear(C, F, { activation: 'gelu', init: weights, biasInit: zerosInit })
-    this.fc2 = new Linear(F, C, { init: rescaled(layer), biasInit: zerosInit })
+    this.fc1 = new Linear(C, F, { activation: 'gelu', init: weights(o), biasInit: zerosInit })
+    this.fc2 = new Linear(F, C, { init: rescaled(o, layer), biasInit: zerosInit })
     this.drop = new Dropout(drop_rate)
   }
 
@@ -252,8 +256,8 @@ export class EvaViT extends Module {
     this.grid = o.grid
     this.numFeatures = o.embed_dim
     this.patch_embed = new EvaPatchEmbed(o)
-    this.cls_token = new Parameter([1, 1, o.embed_dim], weights)
-    this.pos_embed = o.use_abs_pos_emb ? new Parameter([1, tokens, o.embed_dim], weights) : undefined
+    this.cls_token = new Parameter([1, 1, o.embed_dim], weights(o))
+    this.pos_embed = o.use_abs_pos_emb ? new Parameter([1, tokens, o.embed_dim], weights(o)) : undefined
     this.pos_drop = new Dropout(o.drop_rate)
     this.rel_pos_bias = o.use_shared_rel_pos_bias ? new RelativePositionTable(o.grid, o.num_heads) : undefined
     this.blocks = Array.from({ length: o.depth }, (_, i) => new EvaBlock(o, i + 1))

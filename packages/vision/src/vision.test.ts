@@ -114,6 +114,15 @@ describe('EvaViT', () => {
     expect(spread(last.gamma_1!.value)).toBeCloseTo(0.1, 6)
     expect(spread(last.attn.q_bias!.value)).toBe(0)
   })
+
+  it('starts wider where asked: init_std scales what is drawn', () => {
+    const usual = stateOf(init(new EvaViT(eva), new Rng(0)))
+    const wide = stateOf(init(new EvaViT({ ...eva, init_std: 0.2 }), new Rng(0)))
+    for (const path of ['cls_token', 'pos_embed', 'blocks.1.attn.qkv.weight', 'blocks.2.mlp.fc2.weight']) {
+      const [few, many] = [usual, wide].map((state) => state.get(path)!.value.dataSync())
+      for (let i = 0; i < few!.length; i++) expect(many![i]!, path).toBeCloseTo(10 * few![i]!, 5)
+    }
+  })
 })
 
 describe('images', () => {
