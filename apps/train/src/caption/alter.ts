@@ -19,26 +19,42 @@ export interface Alteration {
   readonly hidden: readonly [x0: number, y0: number, x1: number, y1: number] | undefined
 }
 
-export function drawAlteration(rng: Rng): Alteration {
-  const [size, stretch, turn, slant, dx, dy, ...rest] = rng.uniform(12, -1, 1) as unknown as number[]
-  const [hue, saturation, strength, right, down] = rest as [number, number, number, number, number]
-  const gains = rng.uniform(3, 0.85, 1.15)
+export const unaltered: Alteration = {
+  affine: [1, 0, 0, 1],
+  shift: [0, 0],
+  waves: [
+    [0, 0, 0],
+    [0, 0, 0],
+  ],
+  colours: [1, 0, 0, 0, 1, 0, 0, 0, 1],
+  shading: [0, 0],
+  hidden: undefined,
+}
+
+/** `strength` 1: as far as it can be the same thing; 0: not at all. */
+export function drawAlteration(rng: Rng, strength = 1): Alteration {
+  const [size, stretch, turn, slant, dx, dy, hue, saturation, contrast, right, down] = Array.from(
+    rng.uniform(12, -strength, strength),
+  ) as [number, number, number, number, number, number, number, number, number, number, number]
+  const gains = rng.uniform(3, 1 - 0.15 * strength, 1 + 0.15 * strength)
   const waves = rng.uniform(6)
-  const hide = rng.uniform(5)
-  const scale = 1.02 * 1.22 ** size!
-  const angle = 0.25 * turn! ** 3 + 0.06 * turn!
+  const [hide, w, h, x, y] = rng.uniform(5) as unknown as [number, number, number, number, number]
+  const scale = 1.22 ** size
+  const angle = 0.25 * turn ** 3 + 0.06 * turn
   const [cos, sin] = [Math.cos(angle) / scale, Math.sin(angle) / scale]
-  const wide = 1.1 ** stretch!
-  const shear = 0.1 * slant!
-  const [w, h] = [hide[1]! * 20 + 6, hide[2]! * 20 + 6]
-  const [x0, y0] = [hide[3]! * SIDE - w / 2, hide[4]! * SIDE - h / 2]
+  const wide = 1.1 ** stretch
+  const shear = 0.1 * slant
+  const [width, height] = [w * 20 + 6, h * 20 + 6]
+  const [left, top] = [x * SIDE - width / 2, y * SIDE - height / 2]
+  const wave = (i: number) =>
+    [2 * strength * waves[i]!, 0.5 + 1.5 * waves[i + 1]!, 2 * Math.PI * waves[i + 2]!] as const
   return {
     affine: [cos * wide, (sin + shear * cos) * wide, -sin / wide, (cos - shear * sin) / wide],
-    shift: [5 * dx!, 5 * dy!],
-    waves: [0, 1].map((i) => [2 * waves[3 * i]!, 0.5 + 1.5 * waves[3 * i + 1]!, 2 * Math.PI * waves[3 * i + 2]!] as const),
-    colours: colourMatrix(0.28 * hue ** 3 + 0.08 * hue, 1 + 0.35 * saturation, 1 + 0.2 * strength, gains),
+    shift: [5 * dx, 5 * dy],
+    waves: [wave(0), wave(3)],
+    colours: colourMatrix(0.28 * hue ** 3 + 0.08 * hue, 1 + 0.35 * saturation, 1 + 0.2 * contrast, gains),
     shading: [0.2 * right, 0.2 * down],
-    hidden: hide[0]! < 0.25 ? [x0, y0, x0 + w, y0 + h] : undefined,
+    hidden: hide < 0.25 * strength ? [left, top, left + width, top + height] : undefined,
   }
 }
 
@@ -59,7 +75,17 @@ function colourMatrix(angle: number, saturation: number, strength: number, gains
 export function alter(from: Uint8Array, to: Float32Array, alteration: Alteration): void {
   const { affine, shift, waves, colours, shading, hidden } = alteration
   const [a, b, c, d] = affine
-  const [rr, rg, rb, gr, gg, gb, br, bg, bb] = colours as [number, number, number, number, number, number, number, number, number]
+  const [rr, rg, rb, gr, gg, gb, br, bg, bb] = colours as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
   const [left, top, right, bottom] = hidden ?? [SIDE, SIDE, SIDE, SIDE]
   const middle = (SIDE - 1) / 2
   const area = SIDE * SIDE

@@ -1,41 +1,45 @@
 import { type Rng, type Tensor4D, tensor } from '@filature/tensor'
 import { type BatchSource, type Position, ShuffledBatches } from '@filature/train'
 import { clipMean, clipStd } from '@filature/vision'
-import { type Drawings, SIDE } from './emoji.ts'
+import { type Alteration, alter, drawAlteration, unaltered } from './alter.ts'
+import { type Drawings, type Emoji, SIDE } from './emoji.ts'
 
-/** Pictures (B, 3, 64, 64), normalised as CLIP's are, and their names. */
-export interface CaptionBatch {
+/** Pictures (B, 3, 64, 64), normalised as CLIP's are, and what they show. */
+export interface Pictures {
   readonly pixels: Float32Array
-  readonly names: readonly string[]
+  readonly emoji: readonly Emoji[]
 }
 
-/** Where a picture's pixel (x, y) comes from, and how its colours change. */
-interface Alteration {
-  readonly scale: number
-  readonly dx: number
-  readonly dy: number
-  /** Factor and summand of each channel, on 0..1. */
-  readonly gain: readonly number[]
-  readonly lift: readonly number[]
+/** Two pictures of each emoji, one behind the other; a question about the first, and its answer. */
+export interface CaptionBatch extends Pictures {
+  readonly questions: readonly string[]
+  readonly answers: readonly string[]
 }
 
-const none: Alteration = { scale: 1, dx: 0, dy: 0, gain: [1, 1, 1], lift: [0, 0, 0] }
-
-/** Another artist draws larger or smaller, elsewhere, in other colours: so do the altered pictures. */
-function drawAlteration(rng: Rng): Alteration {
-  const [scale, dx, dy] = [rng.uniform(1, 0.8, 1.15)[0]!, ...rng.uniform(2, -5, 5)] as [number, number, number]
-  return { scale, dx, dy, gain: [...rng.uniform(3, 0.75, 1.2)], lift: [...rng.uniform(3, -0.08, 0.08)] }
+/** What is asked: to name it, or to tell its kind. */
+export interface Questions {
+  readonly name: string
+  readonly kind: string
 }
 
-/** Shuffled batches of altered pictures; what is drawn depends on seed, epoch and place alone, so a run resumes. */
+/** How far pictures are altered. */
+const STRENGTH = 0.8
+
+/** Part of the questions that ask for the kind. */
+const KINDS = 0.25
+
+/** Shuffled batches of altered pictures and questions; what is drawn depends on seed, epoch and place alone, so a run resumes. */
 export class CaptionBatches implements BatchSource<CaptionBatch> {
   readonly #drawings: Drawings
   readonly #order: ShuffledBatches
   readonly #rng: Rng
 
-  constructor(drawings: Drawings, { batchSize, rng }: { batchSize: number; rng: Rng }) {
+  readonly #questions: Questions
+
+  constructor(drawings: Drawings, questions: Questions, { batchSize, rng }: { batchSize: number; rng: Rng }) {
     const count = drawings.emoji.length
     this.#drawings = drawings
+    this.#questions = questions
     this.#rng = rng.fork('augmentation')
     this.#order = new ShuffledBatches({
       count,
@@ -48,7 +52,15 @@ export class CaptionBatches implements BatchSource<CaptionBatch> {
   next(): CaptionBatch {
     const { epoch, batch } = this.#order.position as { epoch: number; batch: number }
     const rng = this.#rng.fork(epoch).fork(batch)
-    return gather(this.#drawings, this.#order.next(), () => drawAlteration(rng))
+    const drawn = this.#order.next()
+    const twice = Int32Array.from({ length: 2 * drawn.length }, (_, i) => drawn[i >> 1]!)
+    const pictures = gather(this.#drawings, twice, (n) => drawAlteration(rng.fork(n), STRENGTH))
+    const asked = Array.from(rng.uniform(drawn.length), (x) => (x < KINDS ? 'kind' : 'name'))
+    return {
+      ...pictures,
+      questions: asked.map((what) => this.#questions[what]),
+      answers: asked.map((what, i) => this.#drawings.emoji[drawn[i]!]![what]),
+    }
   }
 
   get position(): Position {
@@ -60,49 +72,32 @@ export class CaptionBatches implements BatchSource<CaptionBatch> {
   }
 }
 
+/** Some of the drawings, the n-th altered as `draw(n)` says. */
 export function gather(
   { emoji, pixels: from }: Drawings,
   which: ArrayLike<number>,
-  alter: () => Alteration = () => none,
-): CaptionBatch {
+  draw: (n: number) => Alteration = () => unaltered,
+): Pictures {
   const size = SIDE * SIDE * 3
   const pixels = new Float32Array(which.length * size)
-  const names: string[] = []
   for (let n = 0; n < which.length; n++) {
-    const image = which[n]!
-    names.push(emoji[image]!.name)
-    write(from.subarray(image * size, (image + 1) * size), pixels.subarray(n * size, (n + 1) * size), alter())
+    const image = from.subarray(which[n]! * size, (which[n]! + 1) * size)
+    const to = pixels.subarray(n * size, (n + 1) * size)
+    alter(image, to, draw(n))
+    normalise(to)
   }
-  return { pixels, names }
+  return { pixels, emoji: Array.from(which, (image) => emoji[image]!) }
 }
 
-/** One picture (64, 64, 3) in bytes as (3, 64, 64): moved and scaled about the middle, bilinear, white outside. */
-function write(from: Uint8Array, to: Float32Array, { scale, dx, dy, gain, lift }: Alteration): void {
-  const plain = scale === 1 && dx === 0 && dy === 0
-  const middle = (SIDE - 1) / 2
-  const at = (x: number, y: number, c: number) =>
-    x < 0 || y < 0 || x >= SIDE || y >= SIDE ? 255 : from[(y * SIDE + x) * 3 + c]!
-  for (let y = 0; y < SIDE; y++) {
-    const sy = (y - middle - dy) / scale + middle
-    const y0 = Math.floor(sy)
-    const fy = sy - y0
-    for (let x = 0; x < SIDE; x++) {
-      const sx = (x - middle - dx) / scale + middle
-      const x0 = Math.floor(sx)
-      const fx = sx - x0
-      for (let c = 0; c < 3; c++) {
-        const value = plain
-          ? at(x, y, c)
-          : (1 - fy) * ((1 - fx) * at(x0, y0, c) + fx * at(x0 + 1, y0, c)) +
-            fy * ((1 - fx) * at(x0, y0 + 1, c) + fx * at(x0 + 1, y0 + 1, c))
-        // White stays white: the paper has no colour of its own.
-        const shade = Math.min(1, Math.max(0, 1 - gain[c]! * (1 - value / 255) + (value < 250 ? lift[c]! : 0)))
-        to[(c * SIDE + y) * SIDE + x] = (shade - clipMean[c]!) / clipStd[c]!
-      }
-    }
+/** (3, 64, 64) on 0..1, by CLIP's means and deviations. */
+function normalise(pixels: Float32Array): void {
+  const area = SIDE * SIDE
+  for (let i = 0; i < pixels.length; i++) {
+    const c = Math.floor(i / area)
+    pixels[i] = (pixels[i]! - clipMean[c]!) / clipStd[c]!
   }
 }
 
 /** -> (B, 3, 64, 64), made in the surrounding tidy */
-export const imageTensor = ({ pixels, names }: CaptionBatch): Tensor4D =>
-  tensor(pixels, [names.length, 3, SIDE, SIDE]) as Tensor4D
+export const imageTensor = ({ pixels, emoji }: Pictures): Tensor4D =>
+  tensor(pixels, [emoji.length, 3, SIDE, SIDE]) as Tensor4D

@@ -8,8 +8,9 @@ import { expect, it } from 'vitest'
 import { newestWeights, scratch } from '../__tests__/scratch.ts'
 import { gather } from './batches.ts'
 import { type Drawings, emojiFolder, readDrawings, readEmoji, SIDE, splitEmoji } from './emoji.ts'
+import { headsOfLearner } from './learner.ts'
 import { type CaptionConfig, describeModel } from './recipe.ts'
-import { nearestNames, scoreOf, wordF1 } from './score.ts'
+import { nearestEmoji, scoreOf, wordF1 } from './score.ts'
 import { trainCaption } from './train.ts'
 
 const test = scratch()
@@ -35,6 +36,8 @@ async function writeEmoji(): Promise<string> {
       name: `${word.toUpperCase()}-${form}`,
       unified: `1F${f}0${w}-FE0F`,
       image: `1f${f}0${w}.png`,
+      category: 'Things & Toys',
+      subcategory: form.toLowerCase(),
       has_img_google: true,
       has_img_twitter: true,
     })),
@@ -57,15 +60,17 @@ it('trains, tests against the nearest drawing, and saves; going on is the same a
   const [whole, parts] = [join(test.folder, 'whole'), join(test.folder, 'parts')]
   const options = { ...tiny, data, steps: 4, evaluateEvery: 2 }
   const result = await trainCaption({ ...options, out: whole })
-  expect(result.test!.map(({ count }) => count)).toEqual([16, 2, 16, 2])
+  expect(result.test!.map(({ count }) => count)).toEqual([2, 2, 16, 16])
   expect(result.test![2]!.nearest.exact).toBeGreaterThan(0.8) // the second artist's colours are near
-  expect(test.output()).toMatch(/learned emoji, second artist \(16\) +\d/)
+  expect(test.output()).toMatch(/learned emoji, second artist \(16\) +\d[\d.]+ % +\d/)
+  expect(await readFile(join(whole, 'test.json'), 'utf8')).toContain('never seen, same artist')
 
   const folder = join(whole, 'model')
   await using files = await openPretrained(folder)
   const model = describeModel(files.config as unknown as CaptionConfig, await loadTokenizerFolder(folder))
   const { loaded } = await load(model, files.checkpoint)
   expect(loaded).toContain('llama_proj.weight')
+  expect(files.checkpoint.names().filter((name) => headsOfLearner.test(name))).toEqual([])
 
   test.interruptAt = /step 2 .* held out/
   expect(await trainCaption({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 2 })
@@ -112,9 +117,9 @@ it('finds the nearest drawing, and leaves unaltered pictures as they are', async
   const emoji = await readEmoji(folder)
   const learned = await readDrawings(folder, 'google', emoji)
   const shifted: Drawings = { emoji, pixels: learned.pixels.map((x) => Math.min(255, x + 3)) }
-  expect(nearestNames(learned, shifted)).toEqual(emoji.map(({ name }) => name))
-  const { pixels, names } = gather(learned, [2])
-  expect(names).toEqual([emoji[2]!.name])
+  expect(nearestEmoji(learned, shifted)).toEqual(emoji)
+  const { pixels, emoji: shown } = gather(learned, [2])
+  expect(shown).toEqual([emoji[2]])
   const red = learned.pixels[2 * SIDE * SIDE * 3]! / 255
   expect(pixels[5]).toBeCloseTo((red - 0.48145466) / 0.26862954, 5)
 })

@@ -16,6 +16,8 @@ export interface Emoji {
   readonly file: string
   /** Lower-case words. */
   readonly name: string
+  /** Lower-case words for what it belongs to, wider first: 'animals nature, animal mammal'. */
+  readonly kind: string
   /** Forms of one emoji for women, men and persons have one family. */
   readonly family: string
 }
@@ -33,6 +35,8 @@ interface Entry {
   readonly name: string
   readonly unified: string
   readonly image: string
+  readonly category: string
+  readonly subcategory: string
   readonly has_img_google: boolean
   readonly has_img_twitter: boolean
 }
@@ -58,10 +62,15 @@ export async function readEmoji(folder: string): Promise<Emoji[]> {
     throw new ConfigError('caption-data', `${file}: it cannot be read (${(error as Error).message}); run ${FETCH}.`)
   }
   const byName = new Map<string, Emoji>()
-  for (const { name, unified, image, has_img_google, has_img_twitter } of entries) {
+  for (const { name, unified, image, category, subcategory, has_img_google, has_img_twitter } of entries) {
     const plain = plainName(name)
     if (!has_img_google || !has_img_twitter || plain === '' || byName.has(plain)) continue
-    byName.set(plain, { file: image, name: plain, family: familyOf(unified) })
+    byName.set(plain, {
+      file: image,
+      name: plain,
+      kind: `${plainName(category)}, ${plainName(subcategory)}`,
+      family: familyOf(unified),
+    })
   }
   return [...byName.values()].sort((a, b) => (a.file < b.file ? -1 : 1))
 }

@@ -1,14 +1,15 @@
 import { Llama, type LlamaConfig } from '@filature/llama'
-import { MiniGPT4, type TextCodec } from '@filature/minigpt4'
+import { MiniGPT4, type MiniGPT4Parts, type TextCodec } from '@filature/minigpt4'
 import { QFormer, type QFormerConfig } from '@filature/qformer'
-import { init, Rng } from '@filature/tensor'
+import { init, Rng, tensor, tidy } from '@filature/tensor'
 import { HuggingFaceTokenizer, type Tokenizer, type TokenizerJson, trainBpe } from '@filature/tokenizers'
 import { AdamW, warmupCosine } from '@filature/train'
 import { EvaViT, type EvaViTConfig } from '@filature/vision'
 import type { Recipe } from '../run/recipe.ts'
 import type { RunSettings } from '../run/train.ts'
-import { type CaptionBatch, CaptionBatches, imageTensor } from './batches.ts'
-import { type Drawings, SIDE } from './emoji.ts'
+import { type CaptionBatch, CaptionBatches } from './batches.ts'
+import { type Drawings, type Emoji, SIDE } from './emoji.ts'
+import { CaptionLearner, wordsOf } from './learner.ts'
 
 export interface CaptionShape {
   readonly vocab: number
@@ -24,13 +25,13 @@ export interface CaptionShape {
 }
 
 export const usualShape: CaptionShape = {
-  vocab: 768,
-  patch: 8,
-  visionWidth: 96,
+  vocab: 1024,
+  patch: 16,
+  visionWidth: 128,
   visionDepth: 4,
   queries: 8,
-  width: 96,
-  layers: 3,
+  width: 128,
+  layers: 2,
   batch: 32,
   lr: 1e-3,
   weightDecay: 0.05,
@@ -47,8 +48,10 @@ export interface CaptionConfig {
   readonly vision: EvaViTConfig
   readonly qformer: QFormerConfig
   readonly llama: LlamaConfig
-  /** The prompt that the model was trained with, the picture's place in it. */
+  /** Asks for the name of what is in the picture. */
   readonly prompt: string
+  /** Asks for its kind. */
+  readonly kind_prompt: string
   /** Ends every answer. */
   readonly end_symbol: string
 }
@@ -57,7 +60,10 @@ const [PAD, BOS, EOS] = ['<pad>', '<s>', '</s>'] as const
 
 export function captionConfig(shape: CaptionShape, vocabSize: number): CaptionConfig {
   const { patch, visionWidth, visionDepth, queries, width, layers } = shape
-  const heads = (C: number) => Math.max(1, Math.floor(C / 24))
+  const heads = (C: number) => Math.max(1, Math.floor(C / 32))
+  // The published models' 0.02 is made for widths of 768 and more. At 128 it leaves nothing of the picture: what a
+  // layer adds to its residual stream shrinks by 0.02 sqrt(C) with each matrix.
+  const deviation = (C: number) => 1 / Math.sqrt(C)
   return {
     model_type: 'minigpt4',
     vision: {
@@ -68,7 +74,9 @@ export function captionConfig(shape: CaptionShape, vocabSize: number): CaptionCo
       num_heads: heads(visionWidth),
       mlp_ratio: 2,
       qkv_bias: true,
-      drop_path_rate: 0.1,
+      use_shared_rel_pos_bias: true,
+      drop_path_rate: 0,
+      init_std: deviation(visionWidth),
     },
     qformer: {
       hidden_size: width,
@@ -77,6 +85,7 @@ export function captionConfig(shape: CaptionShape, vocabSize: number): CaptionCo
       intermediate_size: 2 * width,
       hidden_dropout_prob: 0,
       attention_probs_dropout_prob: 0,
+      initializer_range: deviation(width),
       cross_attention_freq: 1,
       encoder_width: visionWidth,
       query_length: queries,
@@ -88,18 +97,23 @@ export function captionConfig(shape: CaptionShape, vocabSize: number): CaptionCo
       intermediate_size: 3 * width,
       num_hidden_layers: layers,
       num_attention_heads: heads(width),
-      max_position_embeddings: 64,
+      max_position_embeddings: 128,
+      initializer_range: deviation(width),
       bos_token_id: 1,
       eos_token_id: 2,
     },
-    prompt: '<Img><ImageHere></Img>',
+    prompt: '<Img><ImageHere></Img>[name]',
+    kind_prompt: '<Img><ImageHere></Img>[kind]',
     end_symbol: EOS,
   }
 }
 
-/** Byte-level BPE of the names to learn from; the picture's brackets are tokens of their own. */
-export const learnTokenizer = (names: readonly string[], vocabSize: number): TokenizerJson =>
-  trainBpe(names, { vocabSize, specialTokens: [PAD, BOS, EOS, '<Img>', '</Img>'] })
+/** Byte-level BPE of the answers to learn; the picture's brackets and the questions are tokens of their own. */
+export const learnTokenizer = (emoji: readonly Emoji[], vocabSize: number): TokenizerJson =>
+  trainBpe(
+    emoji.flatMap(({ name, kind }) => [name, kind]),
+    { vocabSize, specialTokens: [PAD, BOS, EOS, '<Img>', '</Img>', '[name]', '[kind]'] },
+  )
 
 export const tokenizerConfig = { bos_token: BOS, eos_token: EOS, pad_token: PAD, clean_up_tokenization_spaces: false }
 
@@ -117,13 +131,38 @@ export function codecOf(tokenizer: Tokenizer): TextCodec {
   }
 }
 
-export function describeModel({ vision, qformer, llama, end_symbol }: CaptionConfig, tokenizer: Tokenizer): MiniGPT4 {
-  const parts = { vision: new EvaViT(vision), qformer: new QFormer(qformer), llama: new Llama(llama) }
-  return new MiniGPT4({ ...parts, codec: codecOf(tokenizer) }, { endSymbol: end_symbol })
+const partsOf = ({ vision, qformer, llama }: CaptionConfig, tokenizer: Tokenizer): MiniGPT4Parts => ({
+  vision: new EvaViT(vision),
+  qformer: new QFormer(qformer),
+  llama: new Llama(llama),
+  codec: codecOf(tokenizer),
+})
+
+/** The model as it is saved. */
+export const describeModel = (config: CaptionConfig, tokenizer: Tokenizer): MiniGPT4 =>
+  new MiniGPT4(partsOf(config, tokenizer), { endSymbol: config.end_symbol })
+
+/**
+ * Begins the patches' positions as sines and cosines of row and column (He et al. 2022, MAE), as large as the patches
+ * themselves: drawn at random, they would be lost beside them, and attention could not tell where things are.
+ */
+function placePatches({ pos_embed, grid, numFeatures: C }: EvaViT): void {
+  const K = Math.floor(C / 4)
+  const [rows, columns] = grid
+  const positions = new Float32Array((1 + rows * columns) * C) // none for the class token
+  for (let p = 0; p < rows * columns; p++) {
+    const [y, x] = [Math.floor(p / columns), p % columns]
+    for (let k = 0; k < K; k++) {
+      const frequency = (Math.PI / 2) * Math.max(rows, columns) ** (-k / K)
+      const waves = [Math.sin(x * frequency), Math.cos(x * frequency), Math.sin(y * frequency), Math.cos(y * frequency)]
+      for (const [i, wave] of waves.entries()) positions[(1 + p) * C + i * K + k] = wave
+    }
+  }
+  tidy(() => pos_embed!.assign(tensor(positions, pos_embed!.shape)))
 }
 
 export interface CaptionRecipe extends Recipe<CaptionBatch> {
-  readonly model: MiniGPT4
+  readonly model: CaptionLearner
 }
 
 /** Everything is trained at once, from scratch. */
@@ -135,26 +174,23 @@ export function startCaption(
 ): CaptionRecipe {
   const { seed, batch, lr, weightDecay, steps } = settings
   const rng = new Rng(seed)
-  const model = init(describeModel(config, tokenizer), rng.fork('init'))
+  const options = { endSymbol: config.end_symbol }
+  const model = init(new CaptionLearner(partsOf(config, tokenizer), options, wordsOf(drawings.emoji)), rng.fork('init'))
+  placePatches(model.visual_encoder)
   const undecayed = { match: /bias|norm|pos_embed|cls_token|query_tokens|embed_tokens/i, weightDecay: 0 }
   const optimizer = new AdamW(model, { lr, betas: [0.9, 0.98], weightDecay }, [undecayed])
   const warmupSteps = Math.min(200, Math.floor(steps / 10))
+  const questions = { name: config.prompt, kind: config.kind_prompt }
   return {
     model,
     optimizer,
-    data: new CaptionBatches(drawings, { batchSize: batch, rng: rng.fork('data') }),
+    data: new CaptionBatches(drawings, questions, { batchSize: batch, rng: rng.fork('data') }),
     clipping: { norm: 1 },
     schedule: warmupCosine({ lr, minLr: lr / 50, warmupSteps, steps }),
-    loss: (it) => model.loss(samplesOf(it, config)),
+    loss: (it) => model.learningLoss(it),
     [Symbol.dispose]() {
       model[Symbol.dispose]()
       optimizer[Symbol.dispose]()
     },
   }
 }
-
-export const samplesOf = (batch: CaptionBatch, { prompt }: CaptionConfig) => ({
-  image: imageTensor(batch),
-  instruction_input: batch.names.map(() => prompt),
-  answer: batch.names,
-})

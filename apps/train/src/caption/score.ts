@@ -1,8 +1,7 @@
 import type { MiniGPT4 } from '@filature/minigpt4'
 import { dispose, tidy } from '@filature/tensor'
 import { gather, imageTensor } from './batches.ts'
-import { type Drawings, SIDE } from './emoji.ts'
-import { type CaptionConfig, samplesOf } from './recipe.ts'
+import { type Drawings, type Emoji, SIDE } from './emoji.ts'
 
 /** Both between 0 and 1. */
 export interface Score {
@@ -36,28 +35,17 @@ export function wordF1(said: string, name: string): number {
 const BATCH = 50
 const LONGEST = 24
 
-/** What the model says of each drawing, greedily. */
-export async function captions(model: MiniGPT4, config: CaptionConfig, drawings: Drawings): Promise<string[]> {
+/** What the model answers to one question about each drawing, greedily. */
+export async function answersOf(model: MiniGPT4, question: string, drawings: Drawings): Promise<string[]> {
   const said: string[] = []
-  for (const batch of batchesOf(drawings)) {
-    const image = tidy(() => imageTensor(batch))
-    const prompts = batch.names.map(() => config.prompt)
+  for (const pictures of batchesOf(drawings)) {
+    const image = tidy(() => imageTensor(pictures))
+    const prompts = pictures.emoji.map(() => question)
     const { rows } = await model.answer({ prompts, image }, { maxNewTokens: LONGEST })
     said.push(...rows.map(({ ids }) => model.codec.decode(ids).trim()))
     dispose(image)
   }
   return said
-}
-
-/** Mean loss of the names' tokens, in nats. */
-export async function captionLoss(model: MiniGPT4, config: CaptionConfig, drawings: Drawings): Promise<number> {
-  let total = 0
-  for (const batch of batchesOf(drawings)) {
-    const loss = tidy(() => model.loss(samplesOf(batch, config)))
-    total += (await loss.data())[0]! * batch.names.length
-    loss.dispose()
-  }
-  return total / drawings.emoji.length
 }
 
 function* batchesOf(drawings: Drawings) {
@@ -70,8 +58,8 @@ function* batchesOf(drawings: Drawings) {
   }
 }
 
-/** The baseline: the name of the learned drawing whose pixels, 16 x 16 of them, are nearest by squared distance. */
-export function nearestNames(learned: Drawings, asked: Drawings): string[] {
+/** The baseline: the learned emoji whose drawing's pixels, 16 x 16 of them, are nearest by squared distance. */
+export function nearestEmoji(learned: Drawings, asked: Drawings): Emoji[] {
   const [from, to] = [thumbnails(learned), thumbnails(asked)]
   return asked.emoji.map((_, i) => {
     let best = { at: 0, distance: Number.POSITIVE_INFINITY }
@@ -82,7 +70,7 @@ export function nearestNames(learned: Drawings, asked: Drawings): string[] {
       }
       if (distance < best.distance) best = { at: j, distance }
     })
-    return learned.emoji[best.at]!.name
+    return learned.emoji[best.at]!
   })
 }
 
