@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
+import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import type { GenerateOptions } from '@filature/generation'
 import { ConfigError, dispose } from '@filature/tensor'
 import { decodeImage, preprocessBatch } from '@filature/vision'
 import { Command } from 'commander'
-import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend } from '../backend.ts'
 import { interruptible } from '../interrupt.ts'
 import { type OpenMiniGPT4, openMiniGPT4 } from './open-minigpt4.ts'
 

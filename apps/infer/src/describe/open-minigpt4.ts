@@ -29,6 +29,9 @@ export interface OpenMiniGPT4 {
   readonly imageSize: Size
 }
 
+/** What a run's checkpoints have beside the model. */
+const headsOfTraining = /^(words|mark)_of_/
+
 /** From a model's folder, or from a run: its `model`, or while it is not finished its best checkpoint. */
 export async function openMiniGPT4(target: string): Promise<OpenMiniGPT4> {
   const candidates = [target, join(target, 'model')]
@@ -61,6 +64,6 @@ export async function openMiniGPT4(target: string): Promise<OpenMiniGPT4> {
   const qformer = config.qformer && new QFormer(config.qformer)
   const parts = { vision, qformer, llama: new Llama(config.llama), codec }
   const model = new MiniGPT4(parts, { endSymbol: config.end_symbol })
-  await load(model, files.checkpoint)
+  await load(model, files.checkpoint, { leaveOut: headsOfTraining })
   return { name: files.name, model, tokenizer, prompt: config.prompt, imageSize: config.vision.img_size ?? 224 }
 }
