@@ -1,8 +1,6 @@
 import type { Module, Scalar } from '@filature/tensor'
 import type { BatchSource, Clipping, Optimizer, Schedule } from '@filature/train'
 
-export { stepsWithin } from './plan.ts'
-
 /** What a run trains, put together from its settings; `start` of each command makes one. */
 export interface Recipe<B> extends Disposable {
   readonly model: Module

@@ -1,7 +1,0 @@
-export {
-  activate,
-  type BackendOptions,
-  numberWithin,
-  wholeNumber,
-  withBackend,
-} from '@filature/command-line'

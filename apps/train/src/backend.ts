@@ -1,8 +1,0 @@
-export {
-  activate,
-  type BackendOptions,
-  describeBackend,
-  numberWithin,
-  wholeNumber,
-  withBackend,
-} from '@filature/command-line'
