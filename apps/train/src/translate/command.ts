@@ -14,7 +14,7 @@ export function translateCommand(): Command {
       'pairs, one a line (source, tab, target), or de-en, en-es or es-en once fetched (default: es-en)',
     )
     .option('--reverse', 'translate from the second language of the file to the first')
-    .option('--max-words <n>', 'leave longer sentences out (default: 40)', wholeNumber(1))
+    .option('--max-words <n>', 'leave longer sentences out (default: 30)', wholeNumber(1))
   withRun(command, {
     folder: 'runs/translate-NAME',
     length: { minutes: 45 },
@@ -28,13 +28,13 @@ export function translateCommand(): Command {
       new Option('--positions <kind>', 'of the transformer (default: sinusoidal)').choices(['sinusoidal', 'learned']),
     )
     .option('--heads <n>', 'of the transformer (default: 4)', wholeNumber(1))
-    .option('--hidden <n>', 'width of the model (default: 256)', wholeNumber(2))
+    .option('--width <n>', 'width of the model (default: 256)', wholeNumber(2))
     .option('--embedding <n>', 'width of the embeddings of gru and lstm (default: 256)', wholeNumber(1))
     .option('--layers <n>', 'of encoder and decoder (default: 1, of the transformer 3)', wholeNumber(1))
-    .option('--vocabulary <n>', 'tokens of both languages together (default: 4000)', wholeNumber(260))
-    .option('--dropout <rate>', '(default: 0.2)', numberWithin(0, 0.99))
+    .option('--vocab <n>', 'tokens of both languages together (default: 3000)', wholeNumber(260))
+    .option('--dropout <rate>', '(default: 0.35)', numberWithin(0, 0.99))
     .option('--label-smoothing <part>', '(default: 0.1)', numberWithin(0, 0.99))
-    .option('--batch <n>', 'pairs of a step (default: 64)', wholeNumber(1))
+    .option('--batch <n>', 'pairs of a step (default: 32)', wholeNumber(1))
     .option('--lr <rate>', 'highest learning rate (default: 0.002, of the transformer 0.0015)', numberWithin(0))
     .option('--test <n>', 'pairs held out to test, and as many to validate (default: 500)', wholeNumber(1))
     .option('--beams <n>', 'of the test; 1 is greedy (default: 4)', wholeNumber(1))

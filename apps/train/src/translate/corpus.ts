@@ -12,7 +12,7 @@ export interface CorpusChoice {
   readonly reverse: boolean
   readonly seed: number
   readonly test: number
-  readonly vocabulary: number
+  readonly vocab: number
 }
 
 /** Pairs with their vocabulary and the baseline: the same for every translator that learns from them. */
@@ -35,7 +35,7 @@ export async function readCorpus(
 ): Promise<Corpus> {
   const { pairs, sha256 } = await readPairs(choice.data, choice)
   const split = splitPairs(pairs, choice)
-  const json = await kept('tokenizer.json', () => learnVocabulary(split.train, choice.vocabulary))
+  const json = await kept('tokenizer.json', () => learnVocabulary(split.train, choice.vocab))
   const tokenizer = new HuggingFaceTokenizer(json)
   const [learned, validation, test] = [split.train, split.validation, split.test].map((part) =>
     encodePairs(tokenizer, part),

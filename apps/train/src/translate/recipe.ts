@@ -15,17 +15,17 @@ export interface TranslateShape {
   /** Of the transformer. */
   readonly positions: 'sinusoidal' | 'learned'
   readonly heads: number
-  readonly hidden: number
+  readonly width: number
   readonly embedding: number
   readonly layers: number
-  readonly vocabulary: number
+  readonly vocab: number
   readonly dropout: number
   readonly labelSmoothing: number
   readonly batch: number
   readonly lr: number
 }
 
-const common = { dropout: 0.2, labelSmoothing: 0.1, batch: 64, vocabulary: 4000, hidden: 256 }
+const common = { dropout: 0.35, labelSmoothing: 0.1, batch: 32, vocab: 3000, width: 256 }
 const recurrentShape = {
   ...common,
   attention: 'general',
@@ -67,17 +67,17 @@ export interface TranslateSettings extends RunSettings, TranslateShape {
 
 /** @param longest tokens of the longest sentence on either side */
 export function configOf(shape: TranslateShape, vocabulary: number, longest: number): TranslatorConfig {
-  const { dropout, labelSmoothing: label_smoothing, hidden, layers } = shape
+  const { dropout, labelSmoothing: label_smoothing, width, layers } = shape
   const both = { src_vocab: vocabulary, tgt_vocab: vocabulary, pad_token_id: special.pad, dropout, label_smoothing }
   if (shape.model === 'transformer') {
     return {
       model_type: 'seq2seq_transformer',
       ...both,
-      d_model: hidden,
+      d_model: width,
       nhead: shape.heads,
       num_encoder_layers: layers,
       num_decoder_layers: layers,
-      dim_feedforward: 4 * hidden,
+      dim_feedforward: 4 * width,
       norm_first: true,
       positions: shape.positions,
       // translations may become twice as long as what they translate
@@ -93,7 +93,7 @@ export function configOf(shape: TranslateShape, vocabulary: number, longest: num
     attention,
     ...(feeds ? { input_feeding: inputFeeding } : {}),
     embedding_size: embedding,
-    hidden_size: hidden,
+    hidden_size: width,
     num_layers: layers,
   }
 }

@@ -41,9 +41,9 @@ export async function trainTranslate(options: TranslateOptions, read = readCorpu
   const { stored } = begun
   const shape = stored ? begun.shape(shapeOf({ model: stored.model }), {}) : shapeOf(options)
   const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? DATA)
-  const { maxWords = 40, reverse = false, test = 500 } = stored ?? options
+  const { maxWords = 30, reverse = false, test = 500 } = stored ?? options
   const beams = options.beams ?? stored?.beams ?? 4
-  const choice = { data, maxWords, reverse, test, seed: begun.seed, vocabulary: shape.vocabulary }
+  const choice = { data, maxWords, reverse, test, seed: begun.seed, vocab: shape.vocab }
   const { sha256, split, tokenizer, learned, validation, longest, baseline } = await read(choice, begun.kept)
   if (stored && stored.sha256 !== sha256) {
     throw new ConfigError(
@@ -86,8 +86,8 @@ const describeData = (path: string, { train, validation, test }: SplitPairs) =>
   `${path} (${train.length} pairs to learn from, ${validation.length} to validate, ${test.length} to test)`
 
 export function describeShape(shape: TranslateShape): string {
-  const { model, layers, hidden, attention, positions, heads, inputFeeding } = shape
-  const size = `${layers} layer${layers === 1 ? '' : 's'} of width ${hidden}`
+  const { model, layers, width, attention, positions, heads, inputFeeding } = shape
+  const size = `${layers} layer${layers === 1 ? '' : 's'} of width ${width}`
   if (model === 'transformer') return `Transformer, ${size}, ${heads} heads, ${positions} positions`
   const feeding = inputFeeding ? ', input feeding' : ''
   return `${model.toUpperCase()}, ${size}, ${attention === 'none' ? 'no attention' : `attention ${attention}`}${feeding}`

@@ -54,7 +54,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true })
 })
 
-const small = { hidden: 16, vocabulary: 300, batch: 16, test: 8, beams: 2, ...fastest }
+const small = { width: 16, vocab: 300, batch: 16, test: 8, beams: 2, ...fastest }
 const weights = (run: string, step: number) => readFile(join(run, `checkpoint-${step}`, 'model.safetensors'))
 
 it('trains, tests by BLEU against word for word, and resumes bit for bit', async () => {
@@ -97,7 +97,7 @@ it('trains a Transformer, and learns this language', async () => {
   const result = await trainTranslate({
     ...small,
     ...shape,
-    hidden: 32,
+    width: 32,
     lr: 5e-3,
     data,
     steps: 150,
@@ -110,7 +110,7 @@ it('trains a Transformer, and learns this language', async () => {
 
 it('compares all attentions and positions in one table, on one corpus and one baseline', async () => {
   const out = join(folder, 'compare')
-  const { rows, reason } = await compareTranslators({ ...small, hidden: 8, data, steps: 2, out })
+  const { rows, reason } = await compareTranslators({ ...small, width: 8, data, steps: 2, out })
   const names = [...attentionKinds.map((kind) => `gru ${kind}`), 'transformer sinusoidal', 'transformer learned']
   expect([reason, rows.map(({ name }) => name)]).toEqual(['finished', names])
   expect(baselines).toHaveBeenCalledTimes(1)
@@ -142,7 +142,7 @@ it('stopped by Ctrl-C, compares those that were trained', async () => {
     return true
   })
   const out = join(folder, 'compare')
-  const { rows, reason } = await compareTranslators({ ...small, hidden: 8, data, steps: 2, evaluateEvery: 1, out })
+  const { rows, reason } = await compareTranslators({ ...small, width: 8, data, steps: 2, evaluateEvery: 1, out })
   expect(reason).toBe('stopped')
   expect(rows.map(({ name }) => name)).toEqual(attentionKinds.slice(0, 2).map((kind) => `gru ${kind}`))
   expect(await readFile(join(out, 'compare.txt'), 'utf8')).toContain(rows[1]!.name)
