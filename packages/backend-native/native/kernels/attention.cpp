@@ -21,11 +21,12 @@ FILATURE_INLINE float row_softmax(float* s, int64_t n, float& peak, float& total
     sums += e;
     store(s + i, e);
   }
-  float more = sum(sums);
-  for (; i < n; i++) {
-    s[i] = exp(splat(s[i] - shift))[0];
-    more += s[i];
+  if (i < n) {
+    const vf e = exp(load_part(s + i, n - i, -__builtin_inff()) - shift);
+    sums += e;
+    store_part(s + i, e, n - i);
   }
+  const float more = sum(sums);
   const float factor = peak == m ? 1.0f : std::exp(peak - shift);
   total = total * factor + more;
   peak = m;
