@@ -76,6 +76,23 @@ export function onnxruntime(): Onnxruntime {
   return createRequire(join(target, 'from-here.js'))('onnxruntime-node') as Onnxruntime
 }
 
+/**
+ * node_modules with node-llama-cpp 3.22.1 (MIT), its binaries for Linux on x64 and koffi (MIT), which calls them: installed
+ * once into the repository's .cache without scripts (115 MB).
+ */
+export function llamaCppModules(): { readonly path: string } {
+  if (process.platform !== 'linux' || process.arch !== 'x64') throw new Unreachable('llama.cpp: wanted Linux on x64')
+  const target = join(cache, 'node-llama-cpp-3.22.1')
+  if (!existsSync(target)) {
+    placed(target, (folder) => {
+      writeFileSync(join(folder, 'package.json'), '{ "private": true }')
+      const packages = ['node-llama-cpp@3.22.1', '@node-llama-cpp/linux-x64@3.22.1', 'koffi@2.16.3']
+      client(folder, 'npm', ['install', '--ignore-scripts', '--no-save', '--omit=optional', ...packages])
+    })
+  }
+  return { path: join(target, 'node_modules') }
+}
+
 function kept(name: string, wanted: Wanted, fetch: (folder: string) => void): Record<string, Uint8Array> {
   const target = join(cache, name)
   const read = (folder: string) =>
