@@ -103,7 +103,7 @@ FILATURE_BF16 void micro_row_pairs(int64_t K, const float* a, int64_t a_row, con
   clear<M_, N_>(acc);
   RowPointers<M_> rows(a, a_row);
   for (int64_t k = 0; k < K; k++, b += NR, rows.advance(1)) {
-    if (k * 2 % kLine == 0) ahead.fetch(k * 2);
+    if (k % 2 == 0) ahead.fetch(k * 2 / kLine * kLine, static_cast<int>(k / 2 % 4));
     add_pairs<M_, N_>(acc, b, [&rows](int i) { return *rows.row(i); });
   }
   put_tile<M_, N_>(reinterpret_cast<vf(*)[N_]>(acc), tile, NR, false, nullptr);
