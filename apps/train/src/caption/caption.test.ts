@@ -5,7 +5,7 @@ import { Rng } from '@filature/tensor'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
 import sharp from 'sharp'
 import { expect, it } from 'vitest'
-import { newestWeights, scratch } from '../__tests__/scratch.ts'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { gather } from './batches.ts'
 import { type Drawings, emojiFolder, readDrawings, readEmoji, SIDE, splitEmoji } from './emoji.ts'
 import { headsOfLearner } from './learner.ts'
@@ -15,7 +15,7 @@ import { trainCaption } from './train.ts'
 
 const test = scratch()
 const tiny = {
-  backend: 'cpu',
+  ...fastest,
   vocab: 280,
   patch: 32,
   visionWidth: 24,
@@ -74,7 +74,7 @@ it('trains, tests against the nearest drawing, and saves; going on is the same a
 
   test.interruptAt = /step 2 .* held out/
   expect(await trainCaption({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 2 })
-  expect((await trainCaption({ backend: 'cpu', resume: parts })).step).toBe(4)
+  expect((await trainCaption({ ...fastest, resume: parts })).step).toBe(4)
   expect(await newestWeights(parts)).toBe(await newestWeights(whole))
 })
 
@@ -129,7 +129,7 @@ it('says how to get the drawings', async () => {
   const data = await writeEmoji()
   const out = join(test.folder, 'run')
   await trainCaption({ ...tiny, data, out, steps: 1 })
-  const refused = (options: object) => expect(trainCaption({ backend: 'cpu', ...options })).rejects
+  const refused = (options: object) => expect(trainCaption({ ...fastest, ...options })).rejects
   await refused({ resume: out, seed: 2 }).toThrow(/leave --seed out/)
   await writeFile(join(data, 'google/img', '1f000.png'), 'no picture')
   await refused({ data, out: join(test.folder, 'other'), steps: 1 }).toThrow(/1f000\.png: it cannot be read/)
