@@ -96,6 +96,22 @@ function inverted(order: number[]): number[] {
   return out
 }
 
+/** Row i is the tensor's row `map[i]`, of `width` numbers. */
+function withRows(entry: FileTensor, map: readonly number[], width: number): FileTensor {
+  return {
+    dtype: entry.dtype,
+    shape: [...entry.shape],
+    async read() {
+      const source = await entry.read()
+      const out = new (source.constructor as new (n: number) => FileArray)(source.length)
+      map.forEach((row, i) => {
+        out.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
+      })
+      return out
+    },
+  }
+}
+
 /** Permutes the rows (first axis) of matching tensors: `order(rows)[i]` is the file's row of the model's row i. */
 export function permutedRows(matches: RegExp, order: (rows: number, name: string) => ArrayLike<number>): Rule {
   const permute = (inverse: boolean) => (table: TensorTable) =>
@@ -105,7 +121,7 @@ export function permutedRows(matches: RegExp, order: (rows: number, name: string
       const width = sizeOf(entry.shape.slice(1))
       const forward = Array.from(order(rows, name))
       const map = inverse ? inverted(forward) : forward
-      return [[name, reordered(entry, [...entry.shape], (i) => map[Math.floor(i / width)]! * width + (i % width))]]
+      return [[name, withRows(entry, map, width)]]
     })
   return { toOurs: permute(false), toTheirs: permute(true) }
 }
