@@ -22,19 +22,21 @@ export interface Questions {
   readonly kind: string
 }
 
-/** How far pictures are altered. */
+/** How far pictures are altered, of what they can be. */
 const STRENGTH = 0.8
 
 /** Part of the questions that ask for the kind. */
 const KINDS = 0.25
 
-/** Shuffled batches of altered pictures and questions; what is drawn depends on seed, epoch and place alone, so a run resumes. */
+/**
+ * Shuffled batches of altered pictures and questions; what is drawn depends on seed, epoch and place alone, so a run
+ * resumes. `batchSize` counts emoji.
+ */
 export class CaptionBatches implements BatchSource<CaptionBatch> {
   readonly #drawings: Drawings
   readonly #order: ShuffledBatches
-  readonly #rng: Rng
-
   readonly #questions: Questions
+  readonly #rng: Rng
 
   constructor(drawings: Drawings, questions: Questions, { batchSize, rng }: { batchSize: number; rng: Rng }) {
     const count = drawings.emoji.length

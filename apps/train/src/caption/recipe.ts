@@ -33,7 +33,7 @@ export const usualShape: CaptionShape = {
   width: 128,
   layers: 2,
   batch: 32,
-  lr: 1e-3,
+  lr: 1.5e-3,
   weightDecay: 0.05,
 }
 
