@@ -154,6 +154,8 @@ describe.each(sets())('%s', (instructionSet) => {
             [7, 1, 9, 100],
             [6, 3, 5, 33],
             [5, 33, 12, 70],
+            [9, 25, 5, 72], // threads share the samples
+            [2, 40, 3, 170], // threads share the units
           ] as const) {
             const op: Op = (x, h, c, w_ih, w_hh, b_ih, b_hh) => {
               const scaled = { w_ih: mul(w_ih!, 0.3), w_hh: mul(w_hh!, 0.2), b_ih, b_hh }

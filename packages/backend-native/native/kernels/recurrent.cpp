@@ -6,9 +6,9 @@ namespace FILATURE_ISA {
 namespace {
 
 // The numbers of one step and one slice of units, from gates that hold all products and biases.
-void step(const Recurrent& r, int64_t t, int64_t j0, int64_t n, const float* h_prev, const float* c_prev) {
+void step(const Recurrent& r, Rows rows, int64_t t, int64_t j0, int64_t n, const float* h_prev, const float* c_prev) {
   const int64_t H = r.H, G = gate_count(r.cell) * H;
-  for (int64_t b = 0; b < r.B; b++) {
+  for (int64_t b = rows.from; b < rows.from + rows.count; b++) {
     const int64_t row = t * r.B + b;
     float* out = r.out + row * H + j0;
     float* gates = r.reserve + row * G + j0;
@@ -63,26 +63,28 @@ void recurrent(const Recurrent& r) {
   Panels weights[4];
   for (int64_t q = 0; q < gates; q++) weights[q].pack(packed + q * each, B, r.w_hh + q * H * H, H, 1, H, H);
 
-  for (int64_t s = 0; s < r.T; s++) {
-    const int64_t t = r.reverse ? r.T - 1 - s : s, before = r.reverse ? t + 1 : t - 1;
-    const float* h_prev = s == 0 ? r.h0 : r.out + before * B * H;
-    const float* c_prev = s == 0 ? r.c0 : reserve_tail(r) + before * B * H;
-    const auto slice = [&](int64_t p) {
-      const int64_t j = p * weights[0].width, n = H - j < weights[0].width ? H - j : weights[0].width;
-      for (int64_t q = 0; q < gates; q++) {
-        if (r.cell == kCellGru && q == 2) {
-          float* hidden = reserve_tail(r) + t * B * H + j;
-          for (int64_t b = 0; b < B; b++)
-            for (int64_t i = 0; i < n; i++) hidden[b * H + i] = r.b_hh ? r.b_hh[2 * H + j + i] : 0.0f;
-          weights[q].multiply(p, B, h_prev, H, hidden, H, n, true);
-        } else {
-          weights[q].multiply(p, B, h_prev, H, products + t * B * G + q * H + j, G, n, true);
+  over_samples(B, B * G * H, r.T, [&](Rows rows) {
+    const int64_t from = rows.from, count = rows.count;
+    for (int64_t s = 0; s < r.T; s++) {
+      const int64_t t = r.reverse ? r.T - 1 - s : s, before = r.reverse ? t + 1 : t - 1;
+      const float* h_prev = s == 0 ? r.h0 : r.out + before * B * H;
+      const float* c_prev = s == 0 ? r.c0 : reserve_tail(r) + before * B * H;
+      step_panels(weights[0].count, B * G * H, count == B, [&](int64_t p) {
+        const int64_t j = p * weights[0].width, n = H - j < weights[0].width ? H - j : weights[0].width;
+        for (int64_t q = 0; q < gates; q++) {
+          if (r.cell == kCellGru && q == 2) {
+            float* hidden = reserve_tail(r) + (t * B + from) * H + j;
+            for (int64_t b = 0; b < count; b++)
+              for (int64_t i = 0; i < n; i++) hidden[b * H + i] = r.b_hh ? r.b_hh[2 * H + j + i] : 0.0f;
+            weights[q].multiply(p, count, h_prev + from * H, H, hidden, H, n, true);
+          } else {
+            weights[q].multiply(p, count, h_prev + from * H, H, products + (t * B + from) * G + q * H + j, G, n, true);
+          }
         }
-      }
-      step(r, t, j, n, h_prev, c_prev);
-    };
-    step_panels(weights[0].count, B * G * H, slice);
-  }
+        step(r, rows, t, j, n, h_prev, c_prev);
+      });
+    }
+  });
   const int64_t last = r.reverse ? 0 : r.T - 1;
   std::memcpy(r.h, r.T ? r.out + last * B * H : r.h0, B * H * sizeof(float));
   if (r.cell == kCellLstm) std::memcpy(r.c, r.T ? reserve_tail(r) + last * B * H : r.c0, B * H * sizeof(float));

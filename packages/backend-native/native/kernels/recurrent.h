@@ -65,10 +65,28 @@ struct Panels {
 FILATURE_INLINE vf part_of(const float* p, int64_t part) { return part == W ? load(p) : load_part(p, part); }
 FILATURE_INLINE void put_part(float* p, vf v, int64_t part) { part == W ? store(p, v) : store_part(p, v, part); }
 
-// Runs `slice(p)` for the panels, on several threads where a step has enough to do.
+// Samples [from, from + count) of a batch.
+struct Rows {
+  int64_t from, count;
+};
+
+// Who does what over the threads. Small steps are too short to meet after each: every thread takes some samples through
+// the whole sequence. In large ones each takes some of the units, so that a weight is read once.
 template <typename F>
-FILATURE_INLINE void step_panels(int64_t panels, int64_t work, const F& slice) {
-  if (work > 1 << 16 && panels > 1) parallel_for(panels, slice);
+FILATURE_INLINE void over_samples(int64_t B, int64_t step_work, int64_t steps, const F& sequence) {
+  constexpr int64_t kLargeStep = 1 << 20, kShare = 8;
+  const int64_t shares = step_work >= kLargeStep || step_work * steps < kLargeStep ? 1 : (B + kShare - 1) / kShare;
+  if (shares < 2) return sequence(Rows{0, B});
+  parallel_for(shares, [&](int64_t s) {
+    const int64_t from = B * s / shares;
+    sequence(Rows{from, B * (s + 1) / shares - from});
+  });
+}
+
+// Runs `slice(p)` for the panels of one step; on several threads where all samples go together and have enough to do.
+template <typename F>
+FILATURE_INLINE void step_panels(int64_t panels, int64_t work, bool together, const F& slice) {
+  if (together && work > 1 << 16 && panels > 1) parallel_for(panels, slice);
   else for (int64_t p = 0; p < panels; p++) slice(p);
 }
 

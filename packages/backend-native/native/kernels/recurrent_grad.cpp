@@ -13,11 +13,11 @@ struct Walkback {
   float* keep;            // (B, H): the part of d_h that reaches the step before past the gates (GRU)
 };
 
-void step_back(const RecurrentGrad& g, const Walkback& w, int64_t t, int64_t j0, int64_t n, const float* h_prev,
-               const float* c_prev) {
+void step_back(const RecurrentGrad& g, const Walkback& w, Rows rows, int64_t t, int64_t j0, int64_t n,
+               const float* h_prev, const float* c_prev) {
   const Recurrent& r = g.forward;
   const int64_t H = r.H, G = gate_count(r.cell) * H;
-  for (int64_t b = 0; b < r.B; b++) {
+  for (int64_t b = rows.from; b < rows.from + rows.count; b++) {
     const int64_t row = t * r.B + b, at = b * H + j0;
     const float *gates = r.reserve + row * G + j0, *tail = reserve_tail(r) + row * H + j0;
     float *dg = w.gates + row * G + j0, *dh = w.hidden + row * G + j0;
@@ -82,27 +82,30 @@ void recurrent_grad(const RecurrentGrad& g) {
 
   const auto index = [&](int64_t s) { return r.reverse ? T - 1 - s : s; };  // the step that came s-th
   // d_h of the step before: hidden gradients of step t times w_hh, for one slice of units.
-  const auto carry = [&](int64_t p, int64_t t, int64_t j, int64_t n) {
-    weights.multiply(p, B, w.hidden + t * B * G, G, w.d_h + j, H, n, false);
+  const auto carry = [&](Rows rows, int64_t p, int64_t t, int64_t j, int64_t n) {
+    const int64_t from = rows.from;
+    weights.multiply(p, rows.count, w.hidden + (t * B + from) * G, G, w.d_h + from * H + j, H, n, false);
     if (gru)
-      for (int64_t b = 0; b < B; b++)
+      for (int64_t b = from; b < from + rows.count; b++)
         for (int64_t i = j; i < j + n; i++) w.d_h[b * H + i] += w.keep[b * H + i];
   };
-  for (int64_t s = T - 1; s >= 0; s--) {
-    const int64_t t = index(s);
-    const float* h_prev = s == 0 ? r.h0 : r.out + index(s - 1) * B * H;
-    const float* c_prev = s == 0 ? r.c0 : r.cell == kCellLstm ? reserve_tail(r) + index(s - 1) * B * H : nullptr;
-    step_panels(weights.count, B * G * H, [&](int64_t p) {
-      const int64_t j = p * weights.width, n = H - j < weights.width ? H - j : weights.width;
-      if (s < T - 1) carry(p, index(s + 1), j, n);
-      step_back(g, w, t, j, n, h_prev, c_prev);
-    });
-  }
-  if (T > 0)
-    step_panels(weights.count, B * G * H, [&](int64_t p) {
+  over_samples(B, B * G * H, T, [&](Rows rows) {
+    for (int64_t s = T - 1; s >= 0; s--) {
+      const int64_t t = index(s);
+      const float* h_prev = s == 0 ? r.h0 : r.out + index(s - 1) * B * H;
+      const float* c_prev = s == 0 ? r.c0 : r.cell == kCellLstm ? reserve_tail(r) + index(s - 1) * B * H : nullptr;
+      step_panels(weights.count, B * G * H, rows.count == B, [&](int64_t p) {
+        const int64_t j = p * weights.width, n = H - j < weights.width ? H - j : weights.width;
+        if (s < T - 1) carry(rows, p, index(s + 1), j, n);
+        step_back(g, w, rows, t, j, n, h_prev, c_prev);
+      });
+    }
+    if (T == 0) return;
+    step_panels(weights.count, B * G * H, rows.count == B, [&](int64_t p) {
       const int64_t j = p * weights.width;
-      carry(p, index(0), j, H - j < weights.width ? H - j : weights.width);
+      carry(rows, p, index(0), j, H - j < weights.width ? H - j : weights.width);
     });
+  });
   if (g.d_h0) std::memcpy(g.d_h0, w.d_h, B * H * sizeof(float));
   if (g.d_c0) std::memcpy(g.d_c0, w.d_c, B * H * sizeof(float));
 
