@@ -1,8 +1,26 @@
+import { readFileSync } from 'node:fs'
 import { gather, init, Rng, rotary, type Tensor2D, type Tensor4D, tensor } from '@filature/tensor'
 import { expectClose, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
-import { rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
+import { type RotaryScaling, rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
 import { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
+
+/** Of rotary-frequencies.json: what transformers 5.18 computes of a configuration's rope_parameters. */
+interface TransformersCase {
+  name: string
+  width: number
+  base: number
+  params: {
+    rope_type: string
+    factor: number
+    low_freq_factor?: number
+    high_freq_factor?: number
+    original_max_position_embeddings?: number
+  }
+  max_position_embeddings: number
+  length: number | null
+  inv_freq: number[]
+}
 
 describe('sinusoidal', () => {
   it('moves by k through one linear map, also beyond any trained length', () => {
@@ -83,6 +101,27 @@ describe('rotary', () => {
     const ratios = Array.from(scaled, (f, i) => f / plain[i]!)
     for (let i = 1; i < 64; i++) expect(ratios[i]!).toBeLessThanOrEqual(ratios[i - 1]! + 1e-6)
     expect(ratios.some((r) => r > 0.2 && r < 0.9)).toBe(true)
+  })
+
+  const { cases } = JSON.parse(
+    readFileSync(new URL('./__fixtures__/rotary-frequencies.json', import.meta.url), 'utf8'),
+  ) as { cases: TransformersCase[] }
+  it.each(cases)('$name: the frequencies of transformers', ({ width, base, params, ...stated }) => {
+    const maxPositions = params.original_max_position_embeddings ?? stated.max_position_embeddings
+    const scaling = {
+      type: params.rope_type,
+      factor: params.factor,
+      lowFreqFactor: params.low_freq_factor,
+      highFreqFactor: params.high_freq_factor,
+      maxPositions,
+    } as RotaryScaling
+    // transformers divides the frequencies of 'linear', here the positions are divided
+    const divisor = scaling.type === 'linear' ? params.factor : 1
+    const ours = rotaryFrequencies({ width, base, scaling }, stated.length ?? 0)
+    expect(ours).toHaveLength(stated.inv_freq.length)
+    stated.inv_freq.forEach((f, i) => {
+      expect(Math.abs(ours[i]! / divisor / f - 1), `frequency ${i}`).toBeLessThan(1e-6)
+    })
   })
 
   it('picks rows by position ids', async () => {

@@ -1,16 +1,6 @@
 import type { RotaryScaling } from '@filature/attention'
 import { ConfigError } from '@filature/tensor'
-
-/** How rotary positions reach beyond the trained length; keys as in `config.json`. */
-export interface RopeScaling {
-  type?: 'linear' | 'dynamic' | 'llama3' | 'default'
-  /** The newer name of `type`. */
-  rope_type?: 'linear' | 'dynamic' | 'llama3' | 'default'
-  factor?: number
-  low_freq_factor?: number
-  high_freq_factor?: number
-  original_max_position_embeddings?: number
-}
+import { type RopeScaling, rotaryScaling } from './rope-scaling.ts'
 
 /** Keys as in Hugging Face's `config.json`. */
 export interface LlamaConfig {
@@ -43,21 +33,6 @@ export interface LlamaConfig {
 }
 
 export type Options = Omit<Required<LlamaConfig>, 'rope_scaling'> & { rotary: RotaryScaling | undefined }
-
-/** Keys of a hub's config.json that change nothing here. */
-// biome-ignore format: a list
-const NEUTRAL = new Set([
-  '_name_or_path',
-  'architectures',
-  'model_type',
-  'torch_dtype',
-  'dtype',
-  'transformers_version',
-  'use_cache',
-  'max_sequence_length',
-  'auto_map',
-  'unsloth_version',
-])
 
 /** Fills in the defaults and refuses what cannot be built. */
 export function complete(config: LlamaConfig): Options {
@@ -93,76 +68,16 @@ export function complete(config: LlamaConfig): Options {
   for (const key of ['hidden_size', 'intermediate_size', 'vocab_size'] as const) {
     if (o[key] % o.pretraining_tp !== 0) fail(`${key} ${o[key]} must divide by pretraining_tp ${o.pretraining_tp}`)
   }
-  if ((o.num_key_value_heads * o.head_dim) % o.pretraining_tp !== 0) {
-    fail(
-      `the width of the keys ${o.num_key_value_heads * o.head_dim} must divide by pretraining_tp ${o.pretraining_tp}`,
-    )
-  }
-  return { ...o, rotary: rotaryScaling(rope_scaling, o.max_position_embeddings) }
-}
-
-function rotaryScaling(scaling: RopeScaling | null | undefined, maxPositions: number): RotaryScaling | undefined {
-  const type = scaling?.rope_type ?? scaling?.type
-  if (!scaling || type === undefined || type === 'default') return undefined
-  const factor = scaling.factor ?? 1
-  if (!(factor >= 1))
-    throw new ConfigError('llama-rope', `Llama: wanted a rope_scaling factor of 1 or more, got ${factor}.`)
-  if (type === 'linear') return { type, factor }
-  if (type === 'dynamic') return { type, factor, maxPositions }
-  if (type === 'llama3') {
-    return {
-      type,
-      factor,
-      lowFreqFactor: scaling.low_freq_factor ?? 1,
-      highFreqFactor: scaling.high_freq_factor ?? 4,
-      maxPositions: scaling.original_max_position_embeddings ?? maxPositions,
+  for (const [what, heads] of [
+    ['queries', o.num_attention_heads],
+    ['keys', o.num_key_value_heads],
+  ] as const) {
+    const width = heads * o.head_dim
+    if (width % o.pretraining_tp !== 0) {
+      fail(`the width of the ${what} ${width} must divide by pretraining_tp ${o.pretraining_tp}`)
     }
   }
-  throw new ConfigError(
-    'llama-rope',
-    `Llama: wanted rope_scaling of type linear, dynamic or llama3, got '${type}'; this scaling is not supported.`,
-  )
-}
-
-// biome-ignore format: a list
-const KNOWN = new Set([
-  'vocab_size',
-  'hidden_size',
-  'intermediate_size',
-  'num_hidden_layers',
-  'num_attention_heads',
-  'num_key_value_heads',
-  'head_dim',
-  'hidden_act',
-  'max_position_embeddings',
-  'initializer_range',
-  'rms_norm_eps',
-  'rope_theta',
-  'rope_scaling',
-  'attention_bias',
-  'mlp_bias',
-  'attention_dropout',
-  'tie_word_embeddings',
-  'pad_token_id',
-  'bos_token_id',
-  'eos_token_id',
-  'pretraining_tp',
-  'gradient_checkpointing',
-])
-
-/** A hub's `config.json` as a configuration; a key that is unknown here is refused, not ignored. */
-export function llamaConfig(json: Record<string, unknown>): LlamaConfig {
-  const unknown = Object.keys(json).filter((key) => !KNOWN.has(key) && !NEUTRAL.has(key))
-  if (unknown.length) {
-    throw new ConfigError(
-      'llama-config-keys',
-      `Llama: config.json says ${unknown.map((key) => `${key}: ${JSON.stringify(json[key])}`).join(', ')}, which this ` +
-        'model does not know; the checkpoint is of another architecture, or newer than this package.',
-    )
-  }
-  const config = Object.fromEntries(Object.entries(json).filter(([key]) => KNOWN.has(key))) as unknown as LlamaConfig
-  complete(config)
-  return config
+  return { ...o, rotary: rotaryScaling(rope_scaling, o.max_position_embeddings) }
 }
 
 const llama1 = { vocab_size: 32000, rms_norm_eps: 1e-6, max_position_embeddings: 2048 }

@@ -1,6 +1,7 @@
 import { rotaryFrequencies } from '@filature/attention'
 import { ConfigError } from '@filature/tensor'
-import type { LlamaConfig, RopeScaling } from './config.ts'
+import type { LlamaConfig } from './config.ts'
+import type { RopeScaling } from './rope-scaling.ts'
 
 /**
  * The configuration that a GGUF file's metadata holds.

@@ -1,9 +1,12 @@
 import {
+  Bf16Store,
+  concat,
   cpu,
   init,
   mean,
   narrow,
   parameterCount,
+  parametersOf,
   Rng,
   type Scalar,
   square,
@@ -54,7 +57,52 @@ describe('configuration', () => {
     }
     expect(llamaConfig(json)).toEqual(small)
     expect(() => llamaConfig({ ...json, sliding_window: 4096 })).toThrow(/sliding_window: 4096/)
-    expect(() => llamaConfig({ ...json, rope_scaling: { type: 'yarn', factor: 2 } })).toThrow(/not supported/)
+    expect(() => llamaConfig({ ...json, model_type: 'gemma' })).toThrow(/model_type: "gemma"/)
+    expect(() => llamaConfig({ ...json, quantization_config: { quant_method: 'gptq' } })).toThrow(/quantization_config/)
+    // what published files say beside the model: SmolLM, LLaMA 3, files of transformers 4 and 5
+    const beside = {
+      ...{ rope_interleaved: false, is_llama_config: true, 'transformers.js_config': {}, dtype: 'bfloat16' },
+      ...{ sliding_window: null, rope_scaling: null, head_dim: null, pretraining_tp: null },
+    }
+    expect(llamaConfig({ ...json, ...beside })).toEqual({ ...small, rope_scaling: null })
+  })
+
+  describe('of rotary positions', () => {
+    const llama3 = {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    }
+    const read = (json: Record<string, unknown>) => llamaConfig({ ...small, ...json })
+
+    it('is read as transformers 4 and as transformers 5 writes it', () => {
+      const four = read({ rope_theta: 500000, rope_scaling: llama3 })
+      expect(four).toMatchObject({ rope_theta: 500000, rope_scaling: llama3 })
+      expect(read({ rope_parameters: { rope_theta: 500000, ...llama3 } })).toEqual(four)
+      const plain = read({ rope_parameters: { rope_theta: 1000, rope_type: 'default' } })
+      expect(plain).toEqual({ ...small, rope_theta: 1000, rope_scaling: null })
+      expect(read({ rope_parameters: { rope_theta: 1e4, rope_type: 'linear', factor: 2 } }).rope_scaling).toEqual({
+        rope_type: 'linear',
+        factor: 2,
+      })
+    })
+
+    it('is refused where something of it is missing, unknown or not done here', () => {
+      const scaled = (rope_scaling: object) => () => read({ rope_scaling })
+      expect(scaled({ type: 'yarn', factor: 2 })).toThrow(/'yarn'; this scaling is not supported/)
+      expect(scaled({ rope_type: 'longrope', factor: 2 })).toThrow(/'longrope'; this scaling is not supported/)
+      expect(scaled({ factor: 2 })).toThrow(/got 'undefined'/)
+      expect(scaled({ type: 'linear' })).toThrow(/as factor of rope_scaling of type linear, got undefined/)
+      expect(scaled({ type: 'linear', factor: 0.5 })).toThrow(/factor of 1 or more, got 0.5/)
+      expect(scaled({ type: 'linear', factor: 2, attention_factor: 3 })).toThrow(/attention_factor/)
+      const { original_max_position_embeddings: _, ...half } = llama3
+      expect(scaled(half)).toThrow(/as original_max_position_embeddings/)
+      expect(scaled({ ...llama3, high_freq_factor: 1 })).toThrow(/high_freq_factor above the low_freq_factor 1/)
+      expect(() => read({ rope_parameters: { ...llama3, partial_rotary_factor: 0.5 } })).toThrow(/partial_rotary/)
+      expect(() => read({ rope_parameters: { full_attention: llama3 } })).toThrow(/not supported/)
+    })
   })
 
   it('says which numbers do not fit', () => {
@@ -129,7 +177,14 @@ describe('rotary scaling in a GGUF file', () => {
         .keys(),
     ]
     expect(names(small)).toEqual(['rope_freqs.weight']) // a strict load names it
-    expect(names({ ...small, rope_scaling: { rope_type: 'llama3', factor: 8 } })).toEqual([])
+    const rope_scaling = {
+      rope_type: 'llama3',
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 8192,
+    } as const
+    expect(names({ ...small, rope_scaling })).toEqual([])
   })
 })
 
@@ -175,6 +230,64 @@ describe('Llama', () => {
     expect(() => valueAndGrads(model, () => mean<Scalar>(model.logits({ ids: ids(), cache })))).toThrow(
       /fill a cache twice/,
     )
+  })
+
+  it('scores rows padded on the left, token by token through a cache, as the rows alone', async () => {
+    const model = init(new Llama(small), new Rng(0))
+    const row = (length: number) => narrow(ids(), 1, 0, length) as Tensor2D
+    const lengths = [3, 7] // of the first and the second row; the first stands behind four pads
+    const alone = lengths.map((length, b) => model.logits({ ids: narrow(row(length), 0, b, b + 1) as Tensor2D }))
+    const first = Array.from(narrow(ids(), 0, 0, 1).dataSync()).slice(0, 3)
+    const second = Array.from(narrow(ids(), 0, 1, 2).dataSync())
+    const padded = tensor([0, 0, 0, 0, ...first, ...second], [2, 7], 'int32') as Tensor2D
+    using cache = model.newCache(2, 7)
+    const ends = [2, 5, 6, 7] // a piece that is all padding in the first row, one that is half, and single tokens
+    const pieces = ends.map((end, i) => {
+      const from = ends[i - 1] ?? 0
+      const masks = [Array.from({ length: end }, (_, s) => (s < 4 ? 0 : 1)), Array<number>(end).fill(1)]
+      const positions = [0, 1].flatMap((b) =>
+        Array.from({ length: end - from }, (_, t) => Math.max(0, from + t - (b ? 0 : 4))),
+      )
+      return model.logits({
+        ids: narrow(padded, 1, from, end) as Tensor2D,
+        attentionMask: tensor(masks.flat(), [2, end], 'int32'),
+        positionIds: tensor(positions, [2, end - from], 'int32'),
+        cache,
+      })
+    })
+    const together = concat(pieces, 1)
+    await expectClose(narrow(narrow(together, 0, 0, 1), 1, 4, 7), alone[0]!, { atol: 1e-5 })
+    await expectClose(narrow(together, 0, 1, 2), alone[1]!, { atol: 1e-5 })
+  })
+
+  it('reduces its loss to a sum, a mean, or a mean of each row', () => {
+    const model = init(new Llama(small), new Rng(0))
+    const labels = tensor([...[7, 3, -100, 5, -100, 1, 2], ...[-100, 4, 4, 4, 9, 8, -100]], [2, 7], 'int32') as Tensor2D
+    const loss = (reduction: 'mean' | 'sum' | 'none') =>
+      Array.from(model.loss({ ids: ids() }, labels, { reduction } as never).dataSync())
+    const counted = 4 + 5 // labels from the second on that are not -100
+    expect(loss('mean')[0]! * counted).toBeCloseTo(loss('sum')[0]!, 3)
+    expect(loss('none')[0]! * 6 + loss('none')[1]! * 6).toBeCloseTo(loss('sum')[0]!, 3)
+    expect(loss('sum')[0]).toBeGreaterThan(9) // about log 50 a token
+  })
+
+  it('holds its weights in half the bytes, sliced or not, and gives float32 logits all the same', async () => {
+    for (const pretraining_tp of [1, 2]) {
+      const model = init(new Llama({ ...small, pretraining_tp, initializer_range: 0.2 }), new Rng(0))
+      const rounded = init(new Llama({ ...small, pretraining_tp, initializer_range: 0.2 }), new Rng(0))
+      for (const [path, parameter] of parametersOf(model)) {
+        const store = Bf16Store.from((await parameter.value.data()) as Float32Array, parameter.shape)
+        tidy(() => parametersOf(rounded).get(path)!.assign(store.dense()))
+        parameter.setStore(store)
+      }
+      const logits = model.logits({ ids: ids() })
+      // no step rounds to half precision: float32 of the rounded weights gives the same
+      await expectClose(logits, rounded.logits({ ids: ids() }), { atol: 1e-5 })
+      const data = Array.from(logits.dataSync())
+      expect(
+        data.some((v) => Math.abs(v - Bf16Store.from(Float32Array.of(v), [1]).dense().dataSync()[0]!) > 1e-4),
+      ).toBe(true)
+    }
   })
 
   it('says when a cache is full, and when inputs are both or neither', () => {

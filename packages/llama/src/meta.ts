@@ -1,5 +1,6 @@
 import { ConfigError } from '@filature/tensor'
-import type { LlamaConfig, RopeScaling } from './config.ts'
+import type { LlamaConfig } from './config.ts'
+import type { RopeScaling } from './rope-scaling.ts'
 
 /** Meta's `params.json`. */
 export interface MetaParams {
