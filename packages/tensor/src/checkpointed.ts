@@ -1,9 +1,8 @@
 import { differentiate, gradientWanted } from './autodiff.ts'
 import { engine } from './engine.ts'
-import type { Module } from './module.ts'
+import { type Module, parametersOf } from './module.ts'
 import type { Parameter } from './parameter.ts'
-import { enterScope, gradientTapInside, replayScope } from './run.ts'
-import { parametersOf } from './tree.ts'
+import { enterScope, gradientTapInside, replayScope } from './scope.ts'
 import type { Tensor } from './types.ts'
 
 /** A tensor that gradients reach, and the place of its copy among the saved ones (a module keeps its own parameters). */

@@ -1,7 +1,6 @@
 import { differentiate } from './autodiff.ts'
 import { UsageError } from './errors.ts'
-import type { Module } from './module.ts'
-import { parametersOf } from './tree.ts'
+import { type Module, parametersOf } from './module.ts'
 import type { Scalar, Tensor } from './types.ts'
 
 export interface ValueAndGrads {

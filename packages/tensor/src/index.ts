@@ -30,7 +30,20 @@ export { applyLora, LoraLinear, type LoraOptions } from './layers/lora.ts'
 export { LayerNorm, RMSNorm } from './layers/norm.ts'
 export * from './losses.ts'
 export { clone, dispose, frozen, keep, liveMemory, tidy } from './memory.ts'
-export { freeze, init, Module, moduleAt, replaceModule } from './module.ts'
+export {
+  freeze,
+  init,
+  isModule,
+  type Leaf,
+  Module,
+  moduleAt,
+  modulesOf,
+  parameterCount,
+  parametersOf,
+  replaceModule,
+  stateOf,
+  tiesOf,
+} from './module.ts'
 export * from './ops/activation.ts'
 export { batchNorm, groupNorm } from './ops/channel-norm.ts'
 export * from './ops/conv.ts'
@@ -44,9 +57,9 @@ export * from './ops/shape.ts'
 export { Buffer, type HostArray, isBuffer, isParameter, Parameter } from './parameter.ts'
 export { hash64, philox, philoxWords } from './philox.ts'
 export { Rng } from './rng.ts'
-export { currentScope, enterScope, inference, isTraining, nextDraw, type RunScope, training } from './run.ts'
+export { inference, isTraining, training } from './run.ts'
+export { currentScope, enterScope, nextDraw, type RunScope } from './scope.ts'
 export { type SelfTestReport, selfTest } from './self-test.ts'
 export { activationGrads, type Captured, capture, type Edit, matcher, observe, type Which } from './taps.ts'
-export { isModule, type Leaf, modulesOf, parameterCount, parametersOf, stateOf, tiesOf } from './tree.ts'
 export * from './types.ts'
 export { Bf16Store, DenseStore, type WeightStore } from './weight-store.ts'

@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { engine } from './engine.ts'
+import { offTape } from './kernel-call.ts'
 
 type Tensor = tf.Tensor
 
@@ -30,10 +31,5 @@ export function liveMemory(): { tensors: number; bytes: number } {
 
 /** Runs `fn` off the tape: its result is a constant for the gradients around it. */
 export function frozen<T>(fn: () => T): T {
-  engine.state.kernelDepth++
-  try {
-    return tidy(fn)
-  } finally {
-    engine.state.kernelDepth--
-  }
+  return offTape(() => tidy(fn))
 }

@@ -4,8 +4,8 @@ import { ShapeError } from './errors.ts'
 import { type Shape, sizeOf, type Tensor } from './types.ts'
 
 /**
- * The numbers of a parameter in one format. Float32 stores hand out their tensor; packed ones decode, or let a product
- * kernel read them as they are. Implement `PackedStore` to add a format.
+ * The numbers of a parameter in one format. Float32 stores hand out their tensor; packed ones decode at each use. To hold
+ * weights in another format, implement this and hand it to `Parameter.setStore`.
  */
 export interface WeightStore {
   readonly format: string

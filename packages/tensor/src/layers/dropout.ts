@@ -2,7 +2,7 @@ import { ConfigError } from '../errors.ts'
 import { dropout, dropoutMask } from '../fused/dropout.ts'
 import { Module } from '../module.ts'
 import { mul } from '../ops/elementwise.ts'
-import { nextDraw } from '../run.ts'
+import { nextDraw } from '../scope.ts'
 import type { Tensor } from '../types.ts'
 
 function checkRate(who: string, rate: number): number {
