@@ -35,5 +35,6 @@ it('adopts an array on any backend', async () => {
     [1, 2, 3, 4],
   ])
   x.dispose()
+  expect(() => adopt(new Float32Array(3), [2, 2])).toThrow('adopt: [2,2] wants 4 numbers, got 3.')
   expect(liveMemory().tensors).toBe(before)
 })

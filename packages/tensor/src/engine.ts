@@ -1,6 +1,7 @@
 import * as tf from '#tfjs'
 import { BackendError } from './errors.ts'
 import { mendCpu } from './mend-cpu.ts'
+import { mendGradients } from './mend-gradients.ts'
 
 /** One recorded kernel call of the engine's tape. */
 export interface TapeNode {
@@ -73,12 +74,25 @@ const INTERNALS = [
   'runKernelFunc',
 ] as const
 
+const STATE = {
+  gradientDepth: 'number',
+  kernelDepth: 'number',
+  numTensors: 'number',
+  numBytes: 'number',
+  profiling: 'boolean',
+  tensorInfo: 'object',
+} as const
+
+/** What of the above an engine does not have. */
+export function missingInternals(of: Engine): string[] {
+  const methods = INTERNALS.filter((name) => typeof of[name] !== 'function')
+  const state = Object.entries(STATE).filter(([name, type]) => typeof of.state?.[name as keyof typeof STATE] !== type)
+  return [...methods, ...state.map(([name]) => `state.${name}`)]
+}
+
 /** Refuses an engine whose internals have moved, and a second copy of this package on the same engine. */
 function checkEngine(): void {
-  const missing = INTERNALS.filter((name) => typeof engine[name] !== 'function')
-  for (const name of ['gradientDepth', 'kernelDepth'] as const) {
-    if (typeof engine.state?.[name] !== 'number') missing.push(name as never)
-  }
+  const missing = missingInternals(engine)
   if (missing.length) {
     throw new BackendError(
       'engine-internals',
@@ -99,3 +113,4 @@ function checkEngine(): void {
 
 checkEngine()
 mendCpu()
+mendGradients()

@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
-import type { DType, OfShape, Scalar, Shape, Tensor } from '../types.ts'
+import { ShapeError } from '../errors.ts'
+import { type DType, type OfShape, type Scalar, type Shape, sizeOf, type Tensor } from '../types.ts'
 
 type Values = tf.TensorLike | Float64Array
 
@@ -11,9 +12,13 @@ export function tensor<const S extends Shape>(values: Values, shape?: S, dtype?:
 
 /**
  * A float32 tensor whose memory is the array itself where the backend can have it so: for large values that were read or
- * computed for this tensor alone. Nobody may write to the array afterwards.
+ * computed for this tensor alone. Nobody may write to the array afterwards. values (product of shape)
+ * @throws ShapeError where the shape has another number of elements than the array
  */
 export function adopt(values: Float32Array, shape: Shape): Tensor {
+  if (values.length !== sizeOf(shape)) {
+    throw new ShapeError('adopt-shape', `adopt: [${shape}] wants ${sizeOf(shape)} numbers, got ${values.length}.`)
+  }
   const backend = tf.backend() as unknown as Adopting
   if (!backend.adopts) return tf.tensor(values, [...shape])
   const info = backend.makeTensorInfo([...shape], 'float32', values)

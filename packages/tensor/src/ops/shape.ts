@@ -1,8 +1,5 @@
 import * as tf from '#tfjs'
-import { mendGradients } from '../mend-gradients.ts'
 import type { OfShape, Shape, Tensor } from '../types.ts'
-
-mendGradients()
 
 /** The same elements in another shape; one axis may be -1. */
 export function reshape<const S extends Shape>(x: Tensor, shape: S): OfShape<S> {
