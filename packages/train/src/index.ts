@@ -11,6 +11,7 @@ export { Adagrad, type AdagradOptions } from './optimizers/adagrad.ts'
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts'
 export {
   type CommonOptions,
+  type KernelStep,
   Optimizer,
   type OptimizerState,
   type ParameterGroup,

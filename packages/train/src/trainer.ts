@@ -17,7 +17,7 @@ import type { Stateful } from './carry.ts'
 import type { Clipping } from './clipping.ts'
 import type { BatchSource } from './data/batch-source.ts'
 import { LossLog } from './loss-log.ts'
-import { bytesOf, type Optimizer } from './optimizers/optimizer.ts'
+import type { Optimizer } from './optimizers/optimizer.ts'
 import type { Reporter } from './reporter.ts'
 import type { Schedule } from './schedules.ts'
 import { gradientStep } from './step.ts'
@@ -199,7 +199,7 @@ export class Trainer<B> implements Disposable {
   #requireMemory(): void {
     const { model, optimizer } = this.#options
     const trainable = [...parametersOf(model)].filter(([, parameter]) => parameter.trainable)
-    const gradients = trainable.reduce((sum, [, parameter]) => sum + bytesOf(parameter), 0)
+    const gradients = trainable.reduce((sum, [, parameter]) => sum + 4 * parameter.size, 0)
     requireMemory(`Trainer: gradients and ${optimizer.name}'s slots`, gradients + optimizer.bytesToCome)
   }
 

@@ -1,26 +1,15 @@
-import {
-  add,
-  div,
-  type Module,
-  maximum,
-  mul,
-  neg,
-  type Parameter,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-  zerosLike,
-} from '@filature/tensor'
-import { stepByKernel } from './in-place.ts'
+import { add, div, type Module, maximum, mul, neg, sqrt, square, sub, type Tensor, zerosLike } from '@filature/tensor'
 import {
   type CommonOptions,
+  commonDefaults,
+  type KernelStep,
   Optimizer,
   type ParameterGroup,
   requireAtLeastZero,
   requireFraction,
   type Slots,
   type Update,
+  withDecay,
 } from './optimizer.ts'
 
 export interface AdamOptions extends CommonOptions {
@@ -31,15 +20,7 @@ export interface AdamOptions extends CommonOptions {
   amsgrad: boolean
 }
 
-const adamDefaults: AdamOptions = {
-  lr: 1e-3,
-  betas: [0.9, 0.999],
-  eps: 1e-8,
-  weightDecay: 0,
-  maximize: false,
-  lrScale: 1,
-  amsgrad: false,
-}
+const defaults: AdamOptions = { ...commonDefaults, lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false }
 
 /**
  * Kingma and Ba 2015, as `torch.optim.Adam`: p = p - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps).
@@ -47,7 +28,7 @@ const adamDefaults: AdamOptions = {
  */
 export class Adam extends Optimizer<AdamOptions> {
   constructor(model: Module, options: Partial<AdamOptions> = {}, groups: ParameterGroup<AdamOptions>[] = []) {
-    super(model, { ...adamDefaults, ...options }, groups)
+    super(model, defaults, options, groups)
   }
 
   protected override check(options: AdamOptions): void {
@@ -61,9 +42,7 @@ export class Adam extends Optimizer<AdamOptions> {
   }
 
   protected update(value: Tensor, grad: Tensor, slots: Slots, options: AdamOptions, lr: number): Update {
-    let g = options.maximize ? neg(grad) : grad
-    if (options.weightDecay !== 0) g = add(g, mul(value, options.weightDecay))
-    return adamStep(value, g, slots, options, lr)
+    return adamStep(value, withDecay(value, grad, options), slots, options, lr)
   }
 
   /** Whether the decay goes into the gradient, and not onto the parameter. */
@@ -71,22 +50,17 @@ export class Adam extends Optimizer<AdamOptions> {
     return true
   }
 
-  protected override updateInPlace(
-    parameter: Parameter,
-    grad: Tensor,
-    slots: Slots,
-    { betas: [beta1, beta2], eps, weightDecay, maximize }: AdamOptions,
-    lr: number,
-  ): boolean {
-    const attrs = { lr, beta1, beta2, eps, weightDecay, maximize, coupled: this.coupled, step: slots.step }
-    return stepByKernel('AdamW', parameter, grad, slots, attrs)
+  protected override kernel(options: AdamOptions, lr: number, step: number): KernelStep {
+    const { betas, eps, weightDecay, maximize } = options
+    const [beta1, beta2] = betas
+    return { name: 'AdamW', attrs: { lr, beta1, beta2, eps, weightDecay, maximize, coupled: this.coupled, step } }
   }
 }
 
 /** Loshchilov and Hutter 2019, as `torch.optim.AdamW`: p is first scaled by 1 - lr weightDecay (0.01 by default). */
 export class AdamW extends Adam {
   constructor(model: Module, options: Partial<AdamOptions> = {}, groups: ParameterGroup<AdamOptions>[] = []) {
-    super(model, { ...adamDefaults, weightDecay: 0.01, ...options }, groups)
+    super(model, { ...options, weightDecay: options.weightDecay ?? 0.01 }, groups)
   }
 
   protected override update(value: Tensor, grad: Tensor, slots: Slots, options: AdamOptions, lr: number): Update {

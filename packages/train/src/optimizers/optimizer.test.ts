@@ -1,7 +1,7 @@
 import { cpu, init, Linear, Module, Rng, type Tensor, tensor, tidy, useBackend } from '@filature/tensor'
 import { expectNoLeak } from '@filature/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { Adagrad, Adam, AdamW, type Optimizer, RMSprop, SGD } from '../index.ts'
+import { Adagrad, Adam, type AdamOptions, AdamW, type Optimizer, RMSprop, SGD } from '../index.ts'
 
 class Two extends Module {
   readonly a = new Linear(3, 2)
@@ -93,6 +93,16 @@ it('gives groups their own options, the first that matches', () => {
   expect(() => new SGD(model(), { lr: 0.1 }, [{ match: 'c.**' }])).toThrow(/matches no parameter/)
 })
 
+it('takes an option that is undefined for one that is left out', () => {
+  const { options } = new AdamW(model(), {
+    lr: undefined,
+    weightDecay: undefined,
+    amsgrad: true,
+  } as Partial<AdamOptions>)
+  expect(options).toEqual({ ...new AdamW(model()).options, amsgrad: true })
+  expect(options).toMatchObject({ lr: 1e-3, weightDecay: 0.01, lrScale: 1 })
+})
+
 it('takes the learning rate of a schedule', () => {
   const [own, given] = [model(), model()]
   step(new SGD(own, { lr: 0.3 }), 0)
@@ -112,6 +122,10 @@ it('refuses what cannot work, and a state that does not fit changes nothing', ()
   expect(() => new SGD(model(), { lr: -1 })).toThrow(/wanted lr of at least 0/)
   expect(() => new SGD(model(), { lr: 1, nesterov: true })).toThrow(/nesterov wants momentum/)
   expect(() => new Adam(model(), { betas: [0.9, 1] })).toThrow(/betas\[1\]/)
+  expect(() => new SGD(model(), {} as { lr: number })).toThrow(/wanted lr of at least 0, got NaN/)
+  const unknown = { beta1: 0.8 } as Partial<AdamOptions>
+  expect(() => new Adam(model(), unknown)).toThrow(/Adam: there is no option 'beta1'; wanted some of .*betas/)
+  expect(() => new Adam(model(), {}, [{ match: '**', ...unknown }])).toThrow(/no option 'beta1'/)
   const m = model()
   const optimizer = new Adam(m)
   expect(() => tidy(() => optimizer.step(new Map([['c', tensor([1])]])))).toThrow(/no parameter 'c'/)

@@ -1,10 +1,13 @@
 import {
+  add,
   CheckpointError,
   ConfigError,
   clone,
   keep,
   type Module,
   matcher,
+  mul,
+  neg,
   type Parameter,
   parametersOf,
   sameShape,
@@ -12,17 +15,22 @@ import {
   tidy,
   type Which,
 } from '@filature/tensor'
+import { stepByKernel } from './in-place.ts'
 
 /** Options every optimizer has. */
 export interface CommonOptions {
   /** Learning rate, where no schedule gives one. */
   lr: number
+  /** Times the parameter, added to its gradient; `AdamW` takes it, times lr, off the parameter instead. 0 by default. */
   weightDecay: number
   /** Goes up the gradient instead of down. */
   maximize: boolean
-  /** Factor on the learning rate, for groups that learn slower or faster than the rest. */
+  /** Factor on the learning rate, for groups that learn slower or faster than the rest. 1 by default. */
   lrScale: number
 }
+
+/** The common options but the learning rate, which is each optimizer's own. */
+export const commonDefaults = { weightDecay: 0, maximize: false, lrScale: 1 } as const
 
 /** Parameters, by path, that have options of their own. The first group that matches a parameter wins. */
 export type ParameterGroup<O> = {
@@ -42,6 +50,12 @@ export interface Update {
   readonly slots: Record<string, Tensor>
 }
 
+/** A backend's kernel `Filature<name>` that makes the step where parameter and slots lie, with its attributes. */
+export interface KernelStep {
+  readonly name: string
+  readonly attrs: object
+}
+
 /** What a checkpoint stores of an optimizer. Tensors by `<parameter path>.<slot>`; they stay the optimizer's own. */
 export interface OptimizerState {
   readonly tensors: ReadonlyMap<string, Tensor>
@@ -55,26 +69,29 @@ interface Member<O> {
 
 /**
  * Changes the parameters of a model by their gradients, with PyTorch's semantics. A parameter without a gradient is
- * left alone, as a parameter whose `grad` is None is in PyTorch: no weight decay either.
+ * left alone, as a parameter whose `grad` is None is in PyTorch: no weight decay either. One of your own gives its
+ * `slotNames`, its `update`, and `check` where it has options to check.
  */
 export abstract class Optimizer<O extends CommonOptions = CommonOptions> implements Disposable {
   readonly options: O
   readonly #members = new Map<string, Member<O>>()
   readonly #slots = new Map<string, Slots>()
 
-  constructor(model: Module, options: O, groups: readonly ParameterGroup<O>[]) {
-    this.options = options
-    this.check(options)
-    const own = groups.map(({ match, ...rest }) => {
-      const merged = { ...options, ...rest } as O
-      this.check(merged)
-      return { matches: typeof match === 'function' ? match : matcher(match), options: merged }
-    })
+  /**
+   * @param defaults every option there is; `options` go over them, and a group's own over those
+   * @throws ConfigError for an option that is unknown or cannot work, and for a group that no parameter is left for
+   */
+  constructor(model: Module, defaults: O, options: Partial<O>, groups: readonly ParameterGroup<O>[]) {
+    this.options = this.#checked(defaults, options)
+    const own = groups.map(({ match, ...rest }) => ({
+      matches: typeof match === 'function' ? match : matcher(match),
+      options: this.#checked(this.options, rest as unknown as Partial<O>),
+    }))
     const used = new Set<number>()
     for (const [path, parameter] of parametersOf(model)) {
       const at = own.findIndex(({ matches }) => matches(path, parameter))
       if (at >= 0) used.add(at)
-      this.#members.set(path, { parameter, options: at >= 0 ? own[at]!.options : options })
+      this.#members.set(path, { parameter, options: at >= 0 ? own[at]!.options : this.options })
     }
     const idle = own.findIndex((_, at) => !used.has(at))
     if (idle >= 0) {
@@ -83,6 +100,21 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
         `${this.name}: group ${idle} (${String(groups[idle]!.match)}) matches no parameter that an earlier group left; check its pattern.`,
       )
     }
+  }
+
+  /** What is given (not undefined) over the defaults. */
+  #checked(defaults: O, given: Partial<O>): O {
+    const set = Object.entries(given).filter(([, value]) => value !== undefined)
+    const unknown = set.find(([key]) => !Object.hasOwn(defaults, key))
+    if (unknown) {
+      throw new ConfigError(
+        'optimizer-option',
+        `${this.name}: there is no option '${unknown[0]}'; wanted some of ${Object.keys(defaults).join(', ')}.`,
+      )
+    }
+    const options = { ...defaults, ...(Object.fromEntries(set) as Partial<O>) }
+    this.check(options)
+    return options
   }
 
   get name(): string {
@@ -128,7 +160,8 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   #advance(path: string, parameter: Parameter, grad: Tensor, options: O, lr: number): void {
     const before = this.#slots.get(path)
     const step = (before?.step ?? 0) + 1
-    if (before && this.updateInPlace(parameter, grad, { ...before, step }, options, lr)) {
+    const kernel = before && this.kernel(options, lr, step)
+    if (kernel && stepByKernel(kernel.name, parameter, grad, before.tensors, kernel.attrs)) {
       before.step = step
       return
     }
@@ -150,9 +183,9 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   /** The update in plain ops; runs inside a tidy. `slots.tensors` is empty at a parameter's first step. */
   protected abstract update(value: Tensor, grad: Tensor, slots: Slots, options: O, lr: number): Update
 
-  /** A backend's kernel that changes the parameter and its slots where they lie; false where there is none. */
-  protected updateInPlace(_parameter: Parameter, _grad: Tensor, _slots: Slots, _options: O, _lr: number): boolean {
-    return false
+  /** The kernel that makes the same step as `update` on backends that have it, from a parameter's second step on. */
+  protected kernel(_options: O, _lr: number, _step: number): KernelStep | undefined {
+    return undefined
   }
 
   /** Names of the slots that a parameter with these options has after its first step. */
@@ -163,7 +196,7 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
     let bytes = 0
     for (const [path, { parameter, options }] of this.#members) {
       if (!parameter.trainable || this.#slots.has(path)) continue
-      bytes += this.slotNames(options).length * bytesOf(parameter)
+      bytes += this.slotNames(options).length * 4 * parameter.size
     }
     return bytes
   }
@@ -228,8 +261,11 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   }
 }
 
-/** Of a parameter, its gradient, or one slot, as float32. */
-export const bytesOf = ({ shape }: Parameter): number => 4 * shape.reduce((n, d) => n * d, 1)
+/** What to go down by: the gradient (against it, to maximize) with the decay added. */
+export function withDecay(value: Tensor, grad: Tensor, { weightDecay, maximize }: CommonOptions): Tensor {
+  const g = maximize ? neg(grad) : grad
+  return weightDecay === 0 ? g : add(g, mul(value, weightDecay))
+}
 
 export function requireAtLeastZero(who: string, key: string, value: number): void {
   if (value >= 0) return

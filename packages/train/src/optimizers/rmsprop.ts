@@ -1,49 +1,39 @@
-import {
-  add,
-  div,
-  type Module,
-  mul,
-  neg,
-  type Parameter,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-  zerosLike,
-} from '@filature/tensor'
-import { stepByKernel } from './in-place.ts'
+import { add, div, type Module, mul, sqrt, square, sub, type Tensor, zerosLike } from '@filature/tensor'
 import {
   type CommonOptions,
+  commonDefaults,
+  type KernelStep,
   Optimizer,
   type ParameterGroup,
   requireAtLeastZero,
   type Slots,
   type Update,
+  withDecay,
 } from './optimizer.ts'
 
 export interface RMSpropOptions extends CommonOptions {
   /** Decay rate of the averages. */
   alpha: number
   eps: number
+  /** Part of the direction before that is kept in the next one. */
   momentum: number
   /** Divides by the deviation around the average gradient (Graves 2013). */
   centered: boolean
 }
 
+const defaults: RMSpropOptions = {
+  ...commonDefaults,
+  lr: 0.01,
+  alpha: 0.99,
+  eps: 1e-8,
+  momentum: 0,
+  centered: false,
+}
+
 /** Tieleman and Hinton 2012, as `torch.optim.RMSprop`: p = p - lr g / (sqrt(v) + eps), momentum on that quotient. */
 export class RMSprop extends Optimizer<RMSpropOptions> {
   constructor(model: Module, options: Partial<RMSpropOptions> = {}, groups: ParameterGroup<RMSpropOptions>[] = []) {
-    const defaults = {
-      lr: 0.01,
-      weightDecay: 0,
-      maximize: false,
-      lrScale: 1,
-      alpha: 0.99,
-      eps: 1e-8,
-      momentum: 0,
-      centered: false,
-    }
-    super(model, { ...defaults, ...options }, groups)
+    super(model, defaults, options, groups)
   }
 
   protected override check(options: RMSpropOptions): void {
@@ -56,9 +46,8 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   }
 
   protected update(value: Tensor, grad: Tensor, { tensors }: Slots, options: RMSpropOptions, lr: number): Update {
-    const { alpha, eps, momentum, centered, weightDecay, maximize } = options
-    let g = maximize ? neg(grad) : grad
-    if (weightDecay !== 0) g = add(g, mul(value, weightDecay))
+    const { alpha, eps, momentum, centered } = options
+    const g = withDecay(value, grad, options)
     const average = (before: Tensor | undefined, x: Tensor) =>
       add(mul(before ?? zerosLike(value), alpha), mul(x, 1 - alpha))
     const square_avg = average(tensors.square_avg, square(g))
@@ -76,21 +65,8 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     return { value: sub(value, mul(direction, lr)), slots }
   }
 
-  protected override updateInPlace(
-    parameter: Parameter,
-    grad: Tensor,
-    slots: Slots,
-    { alpha, eps, momentum, centered, weightDecay, maximize }: RMSpropOptions,
-    lr: number,
-  ): boolean {
-    return stepByKernel('RMSprop', parameter, grad, slots, {
-      lr,
-      alpha,
-      eps,
-      momentum,
-      centered,
-      weightDecay,
-      maximize,
-    })
+  protected override kernel(options: RMSpropOptions, lr: number): KernelStep {
+    const { alpha, eps, momentum, centered, weightDecay, maximize } = options
+    return { name: 'RMSprop', attrs: { lr, alpha, eps, momentum, centered, weightDecay, maximize } }
   }
 }

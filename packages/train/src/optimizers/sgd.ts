@@ -1,20 +1,26 @@
-import { add, ConfigError, clone, type Module, mul, neg, type Parameter, sub, type Tensor } from '@filature/tensor'
-import { stepByKernel } from './in-place.ts'
+import { add, ConfigError, clone, type Module, mul, sub, type Tensor } from '@filature/tensor'
 import {
   type CommonOptions,
+  commonDefaults,
+  type KernelStep,
   Optimizer,
   type ParameterGroup,
   requireAtLeastZero,
   type Slots,
   type Update,
+  withDecay,
 } from './optimizer.ts'
 
 export interface SGDOptions extends CommonOptions {
+  /** Part of the direction before that is kept in the next one. */
   momentum: number
   /** Part of the gradient that does not enter the momentum; not applied at a parameter's first step. */
   dampening: number
   nesterov: boolean
 }
+
+/** `lr` has none: it is not a number until it is given. */
+const defaults: SGDOptions = { ...commonDefaults, lr: Number.NaN, momentum: 0, dampening: 0, nesterov: false }
 
 /**
  * Stochastic gradient descent as `torch.optim.SGD`: buf = momentum buf + (1 - dampening) g, p = p - lr buf, with
@@ -22,8 +28,7 @@ export interface SGDOptions extends CommonOptions {
  */
 export class SGD extends Optimizer<SGDOptions> {
   constructor(model: Module, options: Partial<SGDOptions> & { lr: number }, groups: ParameterGroup<SGDOptions>[] = []) {
-    const defaults = { weightDecay: 0, maximize: false, lrScale: 1, momentum: 0, dampening: 0, nesterov: false }
-    super(model, { ...defaults, ...options }, groups)
+    super(model, defaults, options, groups)
   }
 
   protected override check(options: SGDOptions): void {
@@ -42,9 +47,8 @@ export class SGD extends Optimizer<SGDOptions> {
   }
 
   protected update(value: Tensor, grad: Tensor, { tensors }: Slots, options: SGDOptions, lr: number): Update {
-    const { momentum, dampening, nesterov, weightDecay, maximize } = options
-    let g = maximize ? neg(grad) : grad
-    if (weightDecay !== 0) g = add(g, mul(value, weightDecay))
+    const { momentum, dampening, nesterov } = options
+    const g = withDecay(value, grad, options)
     if (momentum === 0) return { value: sub(value, mul(g, lr)), slots: {} }
     const before = tensors.momentum_buffer
     const buffer = before ? add(mul(before, momentum), mul(g, 1 - dampening)) : clone(g)
@@ -52,13 +56,8 @@ export class SGD extends Optimizer<SGDOptions> {
     return { value: sub(value, mul(direction, lr)), slots: { momentum_buffer: buffer } }
   }
 
-  protected override updateInPlace(
-    parameter: Parameter,
-    grad: Tensor,
-    slots: Slots,
-    { momentum, dampening, nesterov, weightDecay, maximize }: SGDOptions,
-    lr: number,
-  ): boolean {
-    return stepByKernel('SGD', parameter, grad, slots, { lr, momentum, dampening, nesterov, weightDecay, maximize })
+  protected override kernel(options: SGDOptions, lr: number): KernelStep {
+    const { momentum, dampening, nesterov, weightDecay, maximize } = options
+    return { name: 'SGD', attrs: { lr, momentum, dampening, nesterov, weightDecay, maximize } }
   }
 }
