@@ -10,14 +10,16 @@ import {
   tidy,
   zeros,
 } from '@filature/tensor'
-import type { Differentiate, Outputs } from './adapter.ts'
-import type { GoldenCase } from './golden-case.ts'
+import type { Differentiate, Golden, Outputs } from './adapter.ts'
 import { isTensor } from './read-numbers.ts'
 
 const COTANGENT = 'inputs.cotangent.'
 
+/** A case that takes down what fails beside its comparisons. */
+type Failing = Golden & { readonly failures: string[] }
+
 /** Forward under the tape, loss, backward; hands everything to the case's comparison. */
-export function differentiateCase(golden: GoldenCase, { model, forward, loss, loosened }: Differentiate): void {
+export function differentiateCase(golden: Failing, { model, forward, loss, loosened }: Differentiate): void {
   const withGradient = golden
     .list(/^grads\.inputs\./)
     .map((name) => name.slice('grads.inputs.'.length))
@@ -49,7 +51,7 @@ export function differentiateCase(golden: GoldenCase, { model, forward, loss, lo
 }
 
 /** The case's own loss: sum over its cotangents of sum(output * cotangent), or the output that is the loss. */
-function lossOf(golden: GoldenCase, outputs: { readonly [name: string]: Outputs | undefined }): Scalar {
+function lossOf(golden: Golden, outputs: { readonly [name: string]: Outputs | undefined }): Scalar {
   const cotangents = golden.list(/^inputs\.cotangent\./).map((name) => name.slice(COTANGENT.length))
   if (cotangents.length === 0) return tensorAt(golden, outputs, 'loss') as Scalar
   return cotangents
@@ -58,7 +60,7 @@ function lossOf(golden: GoldenCase, outputs: { readonly [name: string]: Outputs 
 }
 
 /** The tensor under a dotted name of nested outputs; names may hold dots themselves (`cross_entropy.none.ls0.1`). */
-function tensorAt(golden: GoldenCase, outputs: Outputs, name: string): Tensor {
+function tensorAt(golden: Golden, outputs: Outputs, name: string): Tensor {
   const found = search(outputs, name)
   if (!found)
     throw new Error(`Golden ${golden.name}: the loss needs the output '${name}', which forward did not return.`)
