@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs'
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isAlive } from './atomic-write.node.ts'
-import type { DownloadProgress } from './open-url.ts'
 import { refuse } from './refuse.ts'
 import { type HttpOptions, refuseStatus, request } from './sources/http.ts'
+import type { DownloadProgress } from './url-options.ts'
 
 export interface Expected {
   /** Bytes of the whole file. */

@@ -1,20 +1,7 @@
-/** Element types of a stored tensor, by the names safetensors gives them. */
-export type Dtype =
-  | 'F64'
-  | 'F32'
-  | 'F16'
-  | 'BF16'
-  | 'F8_E4M3'
-  | 'F8_E5M2'
-  | 'I64'
-  | 'I32'
-  | 'I16'
-  | 'I8'
-  | 'U64'
-  | 'U32'
-  | 'U16'
-  | 'U8'
-  | 'BOOL'
+import type { FileDtype } from '@filature/tensor'
+
+/** Element types of a stored tensor, by the names safetensors gives them: what dialects know, and 8-bit floats. */
+export type Dtype = FileDtype | 'F8_E4M3' | 'F8_E5M2'
 
 /** Bytes of one element. */
 export const bytesPerElement: Readonly<Record<Dtype, number>> = {

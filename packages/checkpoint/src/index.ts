@@ -18,7 +18,7 @@ export { openLlama2c } from './llama2c/open.ts'
 export { type HeldDtype, type LoadOptions, type LoadProgress, type LoadResult, load } from './load.ts'
 export { type Misshapen, StrictLoadError } from './match-names.ts'
 export { type CheckpointTarget, type OpenOptions, openCheckpoint } from './open-checkpoint.ts'
-export { type DownloadProgress, openUrl, type UrlOptions } from './open-url.ts'
+export { openUrl } from './open-url.ts'
 export { type CutAxis, joinParts } from './parts.ts'
 export { openPyTorch, type PyTorchOptions } from './pytorch/open.ts'
 export { openSafetensors } from './safetensors/reader.ts'
@@ -36,6 +36,7 @@ export { type HttpOptions, httpSource } from './sources/http.ts'
 export { bytesSource } from './sources/memory.ts'
 export { sliceSource } from './sources/slice.ts'
 export { tableOf } from './table.ts'
+export type { DownloadProgress, UrlOptions } from './url-options.ts'
 export {
   readWordVectors,
   type WordVectorFormat,

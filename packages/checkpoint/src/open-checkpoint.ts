@@ -3,10 +3,11 @@ import type { ByteSource } from './byte-source.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { folderFiles } from './folder.ts'
 import { openSource } from './open-source.ts'
-import { openUrl, type UrlOptions } from './open-url.ts'
+import { openUrl } from './open-url.ts'
 import type { PyTorchOptions } from './pytorch/open.ts'
 import { blobSource } from './sources/blob.ts'
 import { bytesSource } from './sources/memory.ts'
+import type { UrlOptions } from './url-options.ts'
 import { openWeights } from './weights.ts'
 
 export interface OpenOptions extends PyTorchOptions, UrlOptions {}

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { writeFileAtomic } from './atomic-write.node.ts'
 import type { ByteSource } from './byte-source.ts'
 import { download } from './download.node.ts'
-import type { UrlOptions } from './open-url.ts'
 import { refuse } from './refuse.ts'
 import { fileSource } from './sources/file.node.ts'
 import { refuseStatus, request } from './sources/http.ts'
+import type { UrlOptions } from './url-options.ts'
 
 /** What is known of a file that was downloaded. */
 interface Known {

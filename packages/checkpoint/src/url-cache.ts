@@ -1,10 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '@noble/hashes/utils.js'
 import type { ByteSource } from './byte-source.ts'
-import type { UrlOptions } from './open-url.ts'
 import { refuse } from './refuse.ts'
 import { blobSource } from './sources/blob.ts'
 import { refuseStatus, request } from './sources/http.ts'
+import type { UrlOptions } from './url-options.ts'
 
 /** Header of our own under which a cached answer remembers its checked hash. */
 const hashHeader = 'x-filature-sha256'

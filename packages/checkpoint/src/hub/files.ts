@@ -1,5 +1,5 @@
-import type { DownloadProgress } from '../open-url.ts'
 import type { HttpOptions } from '../sources/http.ts'
+import type { DownloadProgress } from '../url-options.ts'
 import type { ModelFiles } from '../weights.ts'
 
 /** The files of one revision of a repository. */
