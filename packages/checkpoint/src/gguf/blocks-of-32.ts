@@ -19,47 +19,49 @@ export const decodeQ8_0: DecodeBlock = (bytes, from, out, to) => {
 
 /** d, 16 bytes of halves: d (q - 8). */
 export const decodeQ4_0: DecodeBlock = (bytes, from, out, to) => {
-  const d = halfAt(bytes, from)
-  for (let i = 0; i < 16; i++) {
-    const byte = bytes[from + 2 + i]!
-    out[to + i] = d * ((byte & 15) - 8)
-    out[to + 16 + i] = d * ((byte >> 4) - 8)
-  }
+  decodeHalves(bytes, from + 2, halfAt(bytes, from), 8, -0, out, to)
 }
 
 /** d, m, 16 bytes of halves: d q + m. */
 export const decodeQ4_1: DecodeBlock = (bytes, from, out, to) => {
-  const d = halfAt(bytes, from)
-  const m = halfAt(bytes, from + 2)
-  for (let i = 0; i < 16; i++) {
-    const byte = bytes[from + 4 + i]!
-    out[to + i] = d * (byte & 15) + m
-    out[to + 16 + i] = d * (byte >> 4) + m
-  }
+  decodeHalves(bytes, from + 4, halfAt(bytes, from), 0, halfAt(bytes, from + 2), out, to)
 }
 
 /** d, the 32 fifth bits, 16 bytes of halves: d (q - 16). */
 export const decodeQ5_0: DecodeBlock = (bytes, from, out, to) => {
-  const d = halfAt(bytes, from)
-  const fifth = wordAt(bytes, from + 2)
-  for (let i = 0; i < 16; i++) {
-    const byte = bytes[from + 6 + i]!
-    out[to + i] = d * (((byte & 15) | (((fifth >>> i) & 1) << 4)) - 16)
-    out[to + 16 + i] = d * (((byte >> 4) | (((fifth >>> (16 + i)) & 1) << 4)) - 16)
-  }
+  decodeWithFifths(bytes, from + 2, halfAt(bytes, from), 16, -0, out, to)
 }
 
 /** d, m, the 32 fifth bits, 16 bytes of halves: d q + m. */
 export const decodeQ5_1: DecodeBlock = (bytes, from, out, to) => {
-  const d = halfAt(bytes, from)
-  const m = halfAt(bytes, from + 2)
-  const fifth = wordAt(bytes, from + 4)
+  decodeWithFifths(bytes, from + 4, halfAt(bytes, from), 0, halfAt(bytes, from + 2), out, to)
+}
+
+type DecodeLine = (
+  bytes: Uint8Array,
+  from: number,
+  d: number,
+  zero: number,
+  m: number,
+  out: Float32Array,
+  to: number,
+) => void
+
+/** d (q - zero) + m; an m of -0 leaves alone even the sign of a zero. */
+const decodeHalves: DecodeLine = (bytes, from, d, zero, m, out, to) => {
   for (let i = 0; i < 16; i++) {
-    const byte = bytes[from + 8 + i]!
-    out[to + i] = d * ((byte & 15) | (((fifth >>> i) & 1) << 4)) + m
-    out[to + 16 + i] = d * ((byte >> 4) | (((fifth >>> (16 + i)) & 1) << 4)) + m
+    const byte = bytes[from + i]!
+    out[to + i] = d * ((byte & 15) - zero) + m
+    out[to + 16 + i] = d * ((byte >> 4) - zero) + m
   }
 }
 
-const wordAt = (bytes: Uint8Array, at: number): number =>
-  bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+/** The same with the fifth bits as a word of 32 ahead of the halves. */
+const decodeWithFifths: DecodeLine = (bytes, from, d, zero, m, out, to) => {
+  const fifths = bytes[from]! | (bytes[from + 1]! << 8) | (bytes[from + 2]! << 16) | (bytes[from + 3]! << 24)
+  for (let i = 0; i < 16; i++) {
+    const byte = bytes[from + 4 + i]!
+    out[to + i] = d * (((byte & 15) | (((fifths >>> i) & 1) << 4)) - zero) + m
+    out[to + 16 + i] = d * (((byte >> 4) | (((fifths >>> (16 + i)) & 1) << 4)) - zero) + m
+  }
+}

@@ -20,9 +20,9 @@ describe('blocks of GGUF, as llama.cpp itself decodes them', () => {
     expect(isFloatDtype(name)).toBe(true)
     const values = (await blocks.read(name)) as Float32Array
     const wanted = (await expected.read(name)) as Float32Array
-    const differ = [...values.keys()].filter((i) => values[i] !== wanted[i])
+    const differ = [...values.keys()].filter((i) => !Object.is(values[i], wanted[i]))
     expect(differ.map((i) => [i, values[i], wanted[i]])).toEqual([])
-    expect(new Set(values).size).toBeGreaterThan(30)
+    expect(new Set(values).size).toBeGreaterThan(8) // the least that four blocks of -d, 0, d have is nine
   })
 
   it('holds a file of every format that is read', () => {

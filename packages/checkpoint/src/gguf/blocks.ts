@@ -1,7 +1,8 @@
 import { bytesPerElement, type Dtype, type QuantizedDtype } from '../dtypes.ts'
 import { type DecodeBlock, decodeQ4_0, decodeQ4_1, decodeQ5_0, decodeQ5_1, decodeQ8_0 } from './blocks-of-32.ts'
-import { decodeIQ4_NL, decodeIQ4_XS } from './iq4.ts'
 import { decodeQ2_K, decodeQ3_K, decodeQ4_K, decodeQ5_K, decodeQ6_K, decodeQ8_K } from './k-quants.ts'
+import { decodeIQ4_NL, decodeIQ4_XS, decodeMXFP4 } from './level-codes.ts'
+import { decodeTQ1_0, decodeTQ2_0 } from './ternary.ts'
 
 /** How a tensor type of GGUF lies in the file: `elements` of a row at a time in `bytes`. */
 export type BlockFormat = PlainFormat | PackedFormat
@@ -52,6 +53,9 @@ export const blockFormats: ReadonlyMap<number, BlockFormat> = new Map<number, Bl
   [27, plain('I64')],
   [28, plain('F64')],
   [30, plain('BF16')],
+  [34, packed('TQ1_0', 256, 54, decodeTQ1_0)],
+  [35, packed('TQ2_0', 256, 66, decodeTQ2_0)],
+  [39, packed('MXFP4', 32, 17, decodeMXFP4)],
 ])
 
 /** The names of the types that are known but not read. */
@@ -65,9 +69,8 @@ export const unreadTypes: ReadonlyMap<number, string> = new Map(
     IQ3_S: 21,
     IQ2_S: 22,
     IQ1_M: 29,
-    TQ1_0: 34,
-    TQ2_0: 35,
-    MXFP4: 39,
+    NVFP4: 40,
+    Q1_0: 41,
   }).map(([name, type]) => [type, name]),
 )
 

@@ -63,11 +63,9 @@ function readListed(input: GgufBytes, who: string): Listed {
   const type = input.u32()
   const format = blockFormats.get(type)
   if (!format) {
-    refuse(
-      'unsupported-dtype',
-      who,
-      `tensor ${quote(name)} is ${unreadTypes.get(type) ?? `of type ${type}`}, not read here.`,
-    )
+    const told = unreadTypes.get(type) ?? `of the unknown type ${type}`
+    const read = 'take a file in another quantisation, Q4_K or Q8_0 for instance'
+    refuse('unsupported-dtype', who, `tensor ${quote(name)} is ${told}, which is not read here; ${read}.`)
   }
   const count = countOf(shape, 8)
   if (count === undefined) refuse('gguf-shape', who, `the shape [${shape}] of tensor ${quote(name)} overflows.`)

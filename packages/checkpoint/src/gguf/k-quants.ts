@@ -55,29 +55,29 @@ function sixBits(bytes: Uint8Array, at: number, sub: number, what: 0 | 4): numbe
  * d, dm, 12 bytes of eight six-bit sub-scales s and sub-offsets m for sub-blocks of 32, 128 bytes of q (4 bits):
  * d s q - dm m. A run of 32 bytes holds an even sub-block in its low halves, the next in its high halves.
  */
-export const decodeQ4_K: DecodeBlock = (bytes, from, out, to) => {
-  const d = halfAt(bytes, from)
-  const dm = halfAt(bytes, from + 2)
-  for (let sub = 0; sub < 8; sub++) {
-    const scale = d * sixBits(bytes, from + 4, sub, 0)
-    const offset = dm * sixBits(bytes, from + 4, sub, 4)
-    const run = from + 16 + 32 * (sub >> 1)
-    const shift = 4 * (sub & 1)
-    for (let i = 0; i < 32; i++) out[to + 32 * sub + i] = scale * ((bytes[run + i]! >> shift) & 15) - offset
-  }
-}
+export const decodeQ4_K: DecodeBlock = (bytes, from, out, to) => decodeEighths(bytes, from, 16, 0, out, to)
 
 /** As Q4_K, with 32 bytes before q: their n-th bits are the fifth bits of the n-th sub-block. */
-export const decodeQ5_K: DecodeBlock = (bytes, from, out, to) => {
+export const decodeQ5_K: DecodeBlock = (bytes, from, out, to) => decodeEighths(bytes, from, 48, 1, out, to)
+
+/** Numbers that begin `halves` into the block; `fifths` is 1 where the 32 bytes behind the sub-scales hold fifth bits. */
+function decodeEighths(
+  bytes: Uint8Array,
+  from: number,
+  halves: number,
+  fifths: 0 | 1,
+  out: Float32Array,
+  to: number,
+): void {
   const d = halfAt(bytes, from)
   const dm = halfAt(bytes, from + 2)
   for (let sub = 0; sub < 8; sub++) {
     const scale = d * sixBits(bytes, from + 4, sub, 0)
     const offset = dm * sixBits(bytes, from + 4, sub, 4)
-    const run = from + 48 + 32 * (sub >> 1)
+    const run = from + halves + 32 * (sub >> 1)
     const shift = 4 * (sub & 1)
     for (let i = 0; i < 32; i++) {
-      const fifth = (bytes[from + 16 + i]! >> sub) & 1
+      const fifth = (bytes[from + 16 + i]! >> sub) & fifths
       out[to + 32 * sub + i] = scale * (((bytes[run + i]! >> shift) & 15) | (fifth << 4)) - offset
     }
   }

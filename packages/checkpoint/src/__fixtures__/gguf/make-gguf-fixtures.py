@@ -25,6 +25,7 @@ rng = np.random.default_rng(3)
 HALVES = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108],
     "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208], "Q8_K": [], "IQ4_NL": [0], "IQ4_XS": [0],
+    "TQ1_0": [52], "TQ2_0": [64], "MXFP4": [],
 }
 
 
@@ -49,11 +50,13 @@ def noise(kind, elements, block):
         blocks[:, at : at + 2] = scales[:, None].view(np.uint8)
     if kind.name == "Q8_K":
         blocks[:, :4] = rng.standard_normal(len(blocks)).astype(np.float32)[:, None].view(np.uint8)
+    if kind.name == "MXFP4":
+        blocks[:, 0] = rng.integers(0, 250, len(blocks), np.uint8)  # exponents of a finite product
     return blocks.reshape(-1)
 
 
 def decoded(kind, blocks):
-    symbol = kind.name.lower() if kind.name.startswith("IQ") else "q" + kind.name[1:]
+    symbol = "q" + kind.name[1:] if kind.name.startswith("Q") else kind.name.lower()
     decode = getattr(ggml, "dequantize_row_" + symbol)
     decode.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64]
     decode.restype = None
