@@ -1,26 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { gather, init, Rng, rotary, type Tensor2D, type Tensor4D, tensor } from '@filature/tensor'
 import { expectClose, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
+import { transformersCases } from './__fixtures__/rotary-frequencies.ts'
 import { type RotaryScaling, rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
 import { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
-
-/** Of rotary-frequencies.json: what transformers 5.18 computes of a configuration's rope_parameters. */
-interface TransformersCase {
-  name: string
-  width: number
-  base: number
-  params: {
-    rope_type: string
-    factor: number
-    low_freq_factor?: number
-    high_freq_factor?: number
-    original_max_position_embeddings?: number
-  }
-  max_position_embeddings: number
-  length: number | null
-  inv_freq: number[]
-}
 
 describe('sinusoidal', () => {
   it('moves by k through one linear map, also beyond any trained length', () => {
@@ -103,10 +86,7 @@ describe('rotary', () => {
     expect(ratios.some((r) => r > 0.2 && r < 0.9)).toBe(true)
   })
 
-  const { cases } = JSON.parse(
-    readFileSync(new URL('./__fixtures__/rotary-frequencies.json', import.meta.url), 'utf8'),
-  ) as { cases: TransformersCase[] }
-  it.each(cases)('$name: the frequencies of transformers', ({ width, base, params, ...stated }) => {
+  it.each(transformersCases)('$name: the frequencies of transformers', ({ width, base, params, ...stated }) => {
     const maxPositions = params.original_max_position_embeddings ?? stated.max_position_embeddings
     const scaling = {
       type: params.rope_type,
