@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { atLeast } from './node-version.mjs'
 import { at } from './root.mjs'
-import { node } from './spawn.mjs'
+import { node, program } from './spawn.mjs'
 import { count } from './vitest.mjs'
 
 let folder
@@ -42,6 +42,12 @@ describe('a child process', () => {
 
   it('ended by a signal gives 128 and its number', async () => {
     expect(await node(['-e', "process.kill(process.pid, 'SIGTERM')"])).toBe(143)
+  })
+
+  it('that is a command line of ours knows that npm scripts stand for it', async () => {
+    const script = join(folder, 'said.mjs')
+    writeFileSync(script, "process.exit(process.env.FILATURE_CHECKOUT && process.argv[2] === 'char' ? 9 : 1)")
+    expect(await program(script, ['char'])).toBe(9)
   })
 
   it('that prepares tells on standard error, so that standard output is the result alone', async () => {

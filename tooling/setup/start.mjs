@@ -1,7 +1,7 @@
 import { build, buildNative } from './build.mjs'
 import { install } from './install.mjs'
 import { at } from './root.mjs'
-import { node } from './spawn.mjs'
+import { program } from './spawn.mjs'
 
 const NEXT = `
 To try next:
@@ -9,20 +9,21 @@ To try next:
   npm start -- char --minutes 10                                    train longer: it spells better every minute
   npm start -- char --text FILE                                     learn from a text of your own (UTF-8)
   npm start -- char --preset classic                                the classic character RNN, step by step
-  npm start -- char --help                                          everything else`
+  npm start -- char --help                                          its other options
+  npm start -- --help                                               what else there is to train`
 
 /** The main job: train a character model on a novel, then write with it. Arguments go to `filature-train`. */
 export async function run(args) {
   await install()
   build('@filature/train-app')
-  build('@filature/infer-app')
+  if (args.length === 0) build('@filature/infer-app')
   buildNative()
-  const train = (...rest) => node([at('apps/train/dist/cli.js'), ...rest])
-  if (args.length > 0) return train(...args)
-  const code = await train('char')
+  const train = at('apps/train/dist/cli.js')
+  if (args.length > 0) return program(train, args)
+  const code = await program(train, ['char'])
   if (code !== 0) return code
   console.log('\nA paragraph from it:\n')
-  const written = await node([at('apps/infer/dist/cli.js'), 'char', '--prompt', 'It is a truth '])
+  const written = await program(at('apps/infer/dist/cli.js'), ['char', '--prompt', 'It is a truth '])
   if (written === 0) console.log(NEXT)
   return written
 }

@@ -1,6 +1,6 @@
 import { type ActiveBackend, BackendError, type BackendProvider, ConfigError, cpu, useBackend } from '@filature/tensor'
 import type { Command } from 'commander'
-import { wholeNumber } from './numbers.ts'
+import { wholeNumber } from './options.ts'
 
 const makers: Record<string, (options: { threads?: number }) => Promise<BackendProvider>> = {
   native: async (options) => (await import('@filature/backend-native')).native(options),
@@ -13,18 +13,24 @@ export interface BackendOptions {
   threads?: number
 }
 
+const USUAL = 'native,wasm,cpu'
+
 /** Adds `--backend` and `--threads`. */
 export function withBackend(command: Command): Command {
   return command
-    .option('--backend <names>', 'backends to try, in this order', 'native,wasm,cpu')
+    .option('--backend <names>', 'backends to try, in this order', USUAL)
     .option('--threads <n>', 'threads of the backend (default: as many as it likes)', wholeNumber(1))
 }
 
 /** The first backend of the list that comes up and passes its self-test. */
 export async function activate({ backend, threads }: BackendOptions): Promise<ActiveBackend> {
   const names = backend.split(',').map((name) => name.trim())
+  if (threads !== undefined && threads > 1 && names.every((name) => name === 'cpu')) {
+    throw new ConfigError('backend-threads', `--threads ${threads}: the cpu backend has one; leave it out.`)
+  }
   const providers: BackendProvider[] = []
   const absent: string[] = []
+  const refusals: ConfigError[] = []
   for (const name of names) {
     const make = Object.hasOwn(makers, name) ? makers[name] : undefined
     if (!make) {
@@ -33,12 +39,20 @@ export async function activate({ backend, threads }: BackendOptions): Promise<Ac
     try {
       providers.push(await make(threads === undefined ? {} : { threads }))
     } catch (error) {
+      if (error instanceof ConfigError) refusals.push(error)
       absent.push(`${name}: ${error instanceof Error ? error.message : error}`)
     }
   }
+  // cpu takes any options, having none: it is no way round a wrong one
+  if (refusals[0] && providers.every(({ name }) => name === 'cpu')) throw refusals[0]
   if (providers.length === 0)
     throw new BackendError('no-backend', `--backend ${backend}: none can be loaded.\n${absent.join('\n')}`)
   return await useBackend(providers)
+}
+
+/** What to type for the same backend once more; nothing where it is the usual one. */
+export function backendFlags({ backend, threads }: BackendOptions): string {
+  return (backend === USUAL ? '' : ` --backend ${backend}`) + (threads === undefined ? '' : ` --threads ${threads}`)
 }
 
 export function describeBackend({ report }: ActiveBackend): string {

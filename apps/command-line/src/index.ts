@@ -1,3 +1,4 @@
-export { activate, type BackendOptions, describeBackend, withBackend } from './backend.ts'
-export { numberWithin, wholeNumber } from './numbers.ts'
+export { activate, type BackendOptions, backendFlags, describeBackend, withBackend } from './backend.ts'
+export { flagOf, list, numberWithin, wholeNumber } from './options.ts'
+export { callOf, programOf } from './program.ts'
 export { runProgram } from './run-program.ts'

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { ConfigError } from '@filature/tensor'
 import { TokenizerError } from '@filature/tokenizers'
 import { Command } from 'commander'
@@ -18,11 +19,12 @@ beforeEach(() => {
 })
 afterEach(() => {
   process.argv = args
+  process.stdout.removeAllListeners('error')
   process.exitCode = undefined
   vi.restoreAllMocks()
 })
 
-const program = (action: () => void) => new Command('program').action(action)
+const program = (action: () => unknown) => new Command('program').action(() => void action())
 
 it('ends with what the command set', async () => {
   await runProgram(program(() => {}))
@@ -46,6 +48,20 @@ it.each([new ConfigError('x', 'Give more text.'), new TokenizerError('no-token',
     expect([ended, said]).toEqual([1, ['Give more text.']])
   },
 )
+
+it('tells what a file refused without a stack', async () => {
+  await runProgram(program(() => readFileSync('no such folder/file')))
+  expect(ended).toBe(1)
+  expect(said).toEqual([expect.stringMatching(/^ENOENT: no such file or directory, open 'no such folder.file'$/)])
+})
+
+it('ends without a word where nobody reads on', async () => {
+  await runProgram(program(() => {}))
+  const broken = Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })
+  ended = 'nothing'
+  process.stdout.emit('error', broken)
+  expect([ended, said]).toEqual([undefined, []])
+})
 
 it('shows where a mistake of the program is', async () => {
   const error = new TypeError('x is not a function')

@@ -1,4 +1,5 @@
-import { Command } from 'commander'
+import { programOf } from '@filature/command-line'
+import type { Command } from 'commander'
 import { bertCommand } from './bert/command.ts'
 import { charCommand } from './char/command.ts'
 import { complexityCommand } from './complexity/command.ts'
@@ -9,14 +10,13 @@ import { translateCommand } from './translate/command.ts'
 
 /** The command line of `filature-infer`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
-  return new Command('filature-infer')
-    .description('Run trained models: generate text, describe images, look inside.')
-    .addCommand(charCommand())
-    .addCommand(generateCommand())
-    .addCommand(bertCommand())
-    .addCommand(describeCommand())
-    .addCommand(complexityCommand())
-    .addCommand(recallCommand())
-    .addCommand(translateCommand())
-    .showHelpAfterError()
+  return programOf('infer', 'Run trained models: generate text, describe images, look inside.', [
+    charCommand(),
+    generateCommand(),
+    bertCommand(),
+    describeCommand(),
+    complexityCommand(),
+    recallCommand(),
+    translateCommand(),
+  ])
 }

@@ -1,4 +1,5 @@
-import { Command } from 'commander'
+import { programOf } from '@filature/command-line'
+import type { Command } from 'commander'
 import { bertCommand } from './bert/command.ts'
 import { captionCommand } from './caption/command.ts'
 import { charCommand } from './char/command.ts'
@@ -10,15 +11,14 @@ import { vitCommand } from './vit/command.ts'
 
 /** The command line of `filature-train`; every subcommand is a file of its own and is added here. */
 export function program(): Command {
-  return new Command('filature-train')
-    .description('Train models of the Transformer family, from a character RNN upwards.')
-    .addCommand(charCommand())
-    .addCommand(bertCommand())
-    .addCommand(classifyCommand())
-    .addCommand(llamaCommand())
-    .addCommand(lmCommand())
-    .addCommand(vitCommand())
-    .addCommand(captionCommand())
-    .addCommand(translateCommand())
-    .showHelpAfterError()
+  return programOf('train', 'Train models of the Transformer family, from a character RNN upwards.', [
+    charCommand(),
+    bertCommand(),
+    classifyCommand(),
+    llamaCommand(),
+    lmCommand(),
+    vitCommand(),
+    captionCommand(),
+    translateCommand(),
+  ])
 }

@@ -1,5 +1,8 @@
 import { InvalidArgumentError } from 'commander'
 
+/** An option as a user types it: `heldOut` is `--held-out`. */
+export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`
+
 /** A parser of whole numbers for commander. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
@@ -15,7 +18,7 @@ export function wholeNumber(least: number): (text: string) => number {
 export function numberWithin(low: number, high = Number.POSITIVE_INFINITY): (text: string) => number {
   return (text) => {
     const value = Number(text)
-    if (text.trim() === '' || !(value >= low && value <= high)) {
+    if (text.trim() === '' || !Number.isFinite(value) || value < low || value > high) {
       throw new InvalidArgumentError(
         high === Number.POSITIVE_INFINITY
           ? `Wanted a number of at least ${low}.`
@@ -24,4 +27,9 @@ export function numberWithin(low: number, high = Number.POSITIVE_INFINITY): (tex
     }
     return value
   }
+}
+
+/** A parser of lists with commas between, for commander; `parse` reads each part. */
+export function list(parse: (text: string) => number): (text: string) => number[] {
+  return (text) => text.split(',').map(parse)
 }
