@@ -4,7 +4,7 @@
 import { activate } from '@filature/command-line'
 import { liveMemory, Rng } from '@filature/tensor'
 import { Trainer } from '@filature/train'
-import { startSession } from '../src/char/session.ts'
+import { startChar } from '../src/char/recipe.ts'
 import { configOf, shapeOf } from '../src/char/settings.ts'
 
 const [backend = 'native,wasm', count = '10000'] = process.argv.slice(2)
@@ -15,19 +15,13 @@ const shape = { ...shapeOf('modern', name, {}), hidden: 32, embedding: 16, batch
 const ids = Int32Array.from(new Rng(1).words(20_000), (word) => word % 20)
 const config = configOf({ preset: 'modern', ...shape }, [...'abcdefghijklmnopqrst'])
 const every = { evaluateEvery: steps, sampleEvery: steps, saveEvery: steps }
-const settings = { preset: 'modern' as const, text: '', sha256: '', seed: 1, steps, ...shape, ...every }
-const { model, loss, data, optimizer, clipping, schedule, carry } = startSession(settings, config, ids)
+const run = { command: 'char' as const, preset: 'modern' as const, text: '', sha256: '', seed: 1, steps }
+const recipe = startChar({ ...run, ...shape, ...every }, config, ids)
 
 const mark = Math.max(1, Math.floor(steps / 20))
 const trainer = new Trainer({
-  model,
-  loss,
-  data,
-  optimizer,
+  ...recipe,
   rng: new Rng(2),
-  clipping,
-  ...(schedule ? { schedule } : {}),
-  state: { carry },
   reporters: [
     {
       step(step) {

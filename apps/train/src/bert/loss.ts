@@ -4,7 +4,7 @@ import { type PairBatch, pairTensors } from './pairs.ts'
 
 /**
  * The model's own loss of masked words and next sentences, scoring the vocabulary where a word is to be named alone: of
- * 100 tokens some 15, and the scores of the others would count for nothing.
+ * 100 tokens some 30, and the scores of the others would count for nothing.
  */
 export function pairLoss(model: BertForPreTraining, pairs: PairBatch): Scalar {
   const places = Int32Array.from(pairs.labels.keys()).filter((i) => pairs.labels[i] !== -100)

@@ -43,6 +43,8 @@ export const usualShape: BertShape = {
 export interface BertSettings extends RunSettings, BertShape {
   readonly command: 'bert'
   readonly data: string
+  /** SHA-256 of the corpus as it was read. */
+  readonly sha256: string
 }
 
 /** Keys as in Hugging Face's config.json. */

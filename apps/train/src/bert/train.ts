@@ -1,12 +1,14 @@
+import { callOf } from '@filature/command-line'
 import { parameterCount, Rng } from '@filature/tensor'
 import type { Tokenizer, TokenizerJson } from '@filature/tokenizers'
 import type { RunResult } from '@filature/train'
 import { type BertConfig, BertForPreTraining } from '@filature/transformer'
-import { begin } from '../run/begin.ts'
+import { begin, requireBatch } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { exportBest } from '../run/export-best.ts'
 import { json, shown } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireSame, sha256Of } from '../run/same-data.ts'
 import { say } from '../run/train.ts'
 import { brownFolder, readBrown, type Sample, splitSamples } from './brown.ts'
 import { evaluateBert } from './evaluate.ts'
@@ -34,7 +36,10 @@ export async function trainBert(options: BertOptions): Promise<BertResult> {
   const begun = await begin<BertSettings>('bert', options, ['data'])
   const shape = begun.shape(usualShape, options)
   const data = brownFolder(options.data ?? begun.stored?.data)
-  const { train, heldOut } = splitSamples(await readBrown(data))
+  const samples = await readBrown(data)
+  const sha256 = sha256Of(JSON.stringify(samples))
+  requireSame(begun, sha256, { where: data, flag: 'data' })
+  const { train, heldOut } = splitSamples(samples)
   const tokenizerJson = await begun.kept<TokenizerJson>('tokenizer.json', () =>
     learnWords(
       train.flatMap(({ sentences }) => sentences),
@@ -52,13 +57,14 @@ export async function trainBert(options: BertOptions): Promise<BertResult> {
     predicted: mask,
     rng: new Rng(begun.seed).fork('test'),
   }
-  const pairs = new SentencePairs(tested, rows)
+  requireBatch(batch, pairsIn(documents), 'pairs of sentences')
+  const pairs = new SentencePairs(tested, { ...rows, batchSize: Math.min(batch, pairsIn(tested)) })
   const batches = Math.min(TESTED, pairs.batchesPerEpoch)
   const files = pretrainedFiles(config, tokenizerJson)
 
   return await carryOut(begun, {
     name: 'bert-brown',
-    own: { ...shape, data },
+    own: { ...shape, data, sha256 },
     usual: { minutes: MINUTES },
     start: (settings: BertSettings) => startBert(settings, config, documents),
     describe: ({ model }, { lr, steps, width, layers, heads }) => ({
@@ -69,12 +75,12 @@ export async function trainBert(options: BertOptions): Promise<BertResult> {
     }),
     files,
     evaluate: ({ model }) => evaluateBert(model, pairs, batches),
-    summary: ({ words, pairs }) =>
-      `Held out: ${percent(words!)} of the masked tokens and ${percent(pairs!)} of the pairs are named right.`,
+    heldOutInWords: ({ loss, words, pairs }) =>
+      `loss ${loss.toFixed(3)}, ${percent(words!)} of the masked tokens and ${percent(pairs!)} of the pairs named right`,
     async finish(_, { folder }) {
       const pretrained = await exportBest(folder, () => new BertForPreTraining(config), files)
       say(`The best of it, as Hugging Face's loaders want it: ${shown(pretrained)}`)
-      say(`Fine-tune it:  filature-train classify --from ${shown(pretrained)}`)
+      say(`Fine-tune it:  ${callOf('train')} classify --from ${shown(pretrained)}`)
       return { pretrained }
     },
   })
@@ -84,6 +90,8 @@ export async function trainBert(options: BertOptions): Promise<BertResult> {
 const encodeAll = (tokenizer: Tokenizer, samples: readonly Sample[]): number[][][] =>
   samples.map(({ sentences }) => sentences.map((sentence) => encodePlain(tokenizer, sentence)))
 
+/** Sentences that another follows. */
+const pairsIn = (documents: number[][][]) => documents.reduce((sum, { length }) => sum + length - 1, 0)
 const count = (documents: number[][][]) => documents.flat().reduce((sum, { length }) => sum + length, 0)
 const percent = (part: number) => `${(100 * part).toFixed(1)} %`
 

@@ -45,7 +45,7 @@ export class CaptionBatches implements BatchSource<CaptionBatch> {
     this.#rng = rng.fork('augmentation')
     this.#order = new ShuffledBatches({
       count,
-      batchSize: Math.min(batchSize, count),
+      batchSize,
       rng: rng.fork('order'),
       dropLast: true,
     })

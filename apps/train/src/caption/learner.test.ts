@@ -48,7 +48,7 @@ function start(shape: Partial<CaptionShape>, steps: number) {
   const whole = { ...usualShape, ...shape }
   const tokenizer = openTokenizer(learnTokenizer(drawings.emoji, whole.vocab))
   const config = captionConfig(whole, tokenizer.vocabSize)
-  const run = { command: 'caption' as const, data: '', seed: 3, steps, evaluateEvery: 1, saveEvery: 1 }
+  const run = { command: 'caption' as const, data: '', sha256: '', seed: 3, steps, evaluateEvery: 1, saveEvery: 1 }
   return { config, tokenizer, recipe: startCaption({ ...whole, ...run }, config, tokenizer, drawings) }
 }
 
@@ -69,7 +69,7 @@ function spread(x: Tensor): { all: number; between: number } {
 }
 
 it('shows the language model different things for different pictures from the start', () => {
-  const { recipe } = start({}, 1)
+  const { recipe } = start({ batch: 6 }, 1)
   using _ = recipe
   const { model } = recipe
   const see = () => tidy(() => void model.encodeImage(imageTensor(gather(drawings, [0, 2, 4]))))

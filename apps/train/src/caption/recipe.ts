@@ -40,6 +40,8 @@ export const usualShape: CaptionShape = {
 export interface CaptionSettings extends RunSettings, CaptionShape {
   readonly command: 'caption'
   readonly data: string
+  /** SHA-256 of the emoji and of the drawings that are learned from. */
+  readonly sha256: string
 }
 
 /** What config.json says of the whole model. */

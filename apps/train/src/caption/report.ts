@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { callOf } from '@filature/command-line'
 import type { MiniGPT4 } from '@filature/minigpt4'
 import { json, shown } from '../run/folder.ts'
 import { say } from '../run/train.ts'
@@ -84,5 +85,5 @@ export async function report(rows: readonly TestRow[], folder: string): Promise<
     say(`${`${set} (${count})`.padEnd(width)}${columns(cells, 10)}`)
   }
   await writeFile(join(folder, 'test.json'), json(rows))
-  say(`\nDescribe a picture with it:  filature-infer describe IMAGE --model ${shown(join(folder, 'model'))}`)
+  say(`\nDescribe a picture with it:  ${callOf('infer')} describe IMAGE --model ${shown(join(folder, 'model'))}`)
 }

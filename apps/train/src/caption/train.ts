@@ -5,10 +5,11 @@ import { parameterCount, Rng } from '@filature/tensor'
 import type { Tokenizer, TokenizerJson } from '@filature/tokenizers'
 import type { RunResult } from '@filature/train'
 import { newestCheckpoint } from '@filature/train/node'
-import { begin } from '../run/begin.ts'
+import { begin, requireBatch } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { json } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireSame, sha256Of } from '../run/same-data.ts'
 import { emojiFolder, readDrawings, readEmoji, splitEmoji } from './emoji.ts'
 import { headsOfLearner } from './learner.ts'
 import {
@@ -46,8 +47,11 @@ export async function trainCaption(options: CaptionOptions): Promise<CaptionResu
   const split = splitEmoji(await readEmoji(data), new Rng(begun.seed).fork('split'))
   const learned = await readDrawings(data, 'google', split.train)
   const validation = await readDrawings(data, 'google', split.validation)
+  const sha256 = sha256Of(JSON.stringify(split), learned.pixels, validation.pixels)
+  requireSame(begun, sha256, { where: data, flag: 'data' })
 
   const shape = begun.shape(usualShape, options)
+  requireBatch(shape.batch, split.train.length, 'emoji')
   const tokenizerJson = await begun.kept<TokenizerJson>('tokenizer.json', () =>
     learnTokenizer(split.train, shape.vocab),
   )
@@ -57,7 +61,7 @@ export async function trainCaption(options: CaptionOptions): Promise<CaptionResu
 
   return await carryOut(begun, {
     name: 'caption',
-    own: { ...shape, data },
+    own: { ...shape, data, sha256 },
     usual: { minutes: MINUTES },
     start: (settings: CaptionSettings) => startCaption(settings, config, tokenizer, learned),
     describe: ({ model }, { batch, lr, steps }) => ({
@@ -77,6 +81,7 @@ export async function trainCaption(options: CaptionOptions): Promise<CaptionResu
       // Of names never seen the mean loss soon grows, being a judge of how sure the mistakes are: what counts is words.
       return { loss: 1 - wordF1, wordF1 }
     },
+    heldOutInWords: ({ wordF1 }) => `${(100 * wordF1!).toFixed(1)} % F1 of the words of names`,
     async finish({ model }, { folder }) {
       await saveModel(folder, config, tokenizer, tokenizerFiles)
       const test = await testOn(model, config, learned, {

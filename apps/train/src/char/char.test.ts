@@ -49,7 +49,8 @@ describe('filature-train char', () => {
     const result = await trainChar({ ...tiny, text, out: whole, steps: 12 })
     expect(result).toMatchObject({ reason: 'finished', step: 12 })
     expect(result.metrics!.bitsPerCharacter).toBeCloseTo(result.metrics!.loss! / Math.LN2, 6)
-    expect(said.join('\n')).toMatch(/Finished at step 12 .* held out \d\.\d+ bits\/char/)
+    expect(said.join('\n')).toMatch(/Finished at step 12 .*, loss \d.\d+ \(\d\.\d+ bits\/char\)\./)
+    expect(said.join('\n')).toMatch(/Held out: \d\.\d+ bits per character\./)
     expect(said.join('\n')).toContain('  | ') // a sample
     const lines = (await readFile(join(whole, 'metrics.jsonl'), 'utf8'))
       .trim()

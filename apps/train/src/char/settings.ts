@@ -1,20 +1,16 @@
+import { flagOf } from '@filature/command-line'
 import type { CharConfig } from '@filature/recurrent'
 import { ConfigError } from '@filature/tensor'
+import type { RunSettings } from '../run/train.ts'
 
 export type Preset = 'modern' | 'classic'
 
-/** What a run is, whole: stored with its checkpoints as `run.json`. */
-export interface CharSettings {
-  readonly preset: Preset
-  readonly text: string
-  /** SHA-256 of the text: going on with another would be another run. */
-  readonly sha256: string
-  readonly seed: number
-  /** Steps planned in all. */
-  readonly steps: number
+/** The network, and how it is trained. */
+export interface CharShape {
   readonly hidden: number
   readonly embedding: number
   readonly layers: number
+  /** Between layers. */
   readonly dropout: number
   /** Parallel streams, and characters of each in a step. */
   readonly batch: number
@@ -22,15 +18,20 @@ export interface CharSettings {
   readonly lr: number
   /** Part of the text, at its end, that is not trained on. */
   readonly heldOut: number
-  readonly evaluateEvery: number
-  readonly sampleEvery: number
-  readonly saveEvery: number
 }
 
-type Shape = Pick<CharSettings, 'hidden' | 'embedding' | 'layers' | 'dropout' | 'batch' | 'length' | 'lr' | 'heldOut'>
+export interface CharSettings extends RunSettings, CharShape {
+  readonly command: 'char'
+  readonly preset: Preset
+  readonly text: string
+  /** SHA-256 of the text. */
+  readonly sha256: string
+  /** Steps between samples; with each test when left out. */
+  readonly sampleEvery?: number
+}
 
 // min-char-rnn (A. Karpathy 2015) has no embedding: characters enter one-hot.
-const classic: Shape = {
+const classic: CharShape = {
   hidden: 100,
   embedding: 0,
   layers: 1,
@@ -42,27 +43,31 @@ const classic: Shape = {
 }
 
 /** The size that learns most in a minute on two cores, by backend; more minutes can feed a larger one. */
-const modern = (backend: string): Shape => {
+const modern = (backend: string): CharShape => {
   const common = { embedding: 64, layers: 1, dropout: 0, batch: 16, length: 64, lr: 0.02, heldOut: 0.03 }
   if (backend === 'cpu') return { ...common, hidden: 64, embedding: 32, batch: 4, length: 32 }
   return { ...common, hidden: backend === 'native' ? 256 : 128 }
 }
 
 /** The preset's shape with what the command line says otherwise. */
-export function shapeOf(preset: Preset, backend: string, given: Partial<Shape>): Shape {
+export function shapeOf(preset: Preset, backend: string, given: Partial<CharShape>): CharShape {
   if (preset === 'classic') {
     for (const key of ['embedding', 'layers', 'dropout', 'batch'] as const) {
       if (given[key] !== undefined) {
-        throw new ConfigError('classic-option', `--${key}: the classic preset has none; take --preset modern.`)
+        throw new ConfigError('classic-option', `${flagOf(key)}: the classic preset has none; take --preset modern.`)
       }
     }
   }
-  const shape = preset === 'classic' ? classic : modern(backend)
-  const said = Object.entries(given).filter(([key, value]) => key in shape && value !== undefined)
-  return { ...shape, ...Object.fromEntries(said) }
+  const usual = preset === 'classic' ? classic : modern(backend)
+  const said = Object.entries(given).filter(([key, value]) => key in usual && value !== undefined)
+  const shape: CharShape = { ...usual, ...Object.fromEntries(said) }
+  if (given.dropout && shape.layers === 1) {
+    throw new ConfigError('char-dropout', '--dropout: it is between layers, and there is one; take --layers 2 or more.')
+  }
+  return shape
 }
 
-export function configOf(settings: Shape & { preset: Preset }, vocabulary: readonly string[]): CharConfig {
+export function configOf(settings: CharShape & { preset: Preset }, vocabulary: readonly string[]): CharConfig {
   const { preset, hidden, embedding, layers, dropout } = settings
   if (preset === 'classic') return { model_type: 'char_rnn', vocabulary, hidden_size: hidden }
   return {

@@ -1,9 +1,10 @@
-import { describeBackend } from '@filature/command-line'
-import type { LogEntry, RunResult } from '@filature/train'
+import { backendFlags, callOf, describeBackend } from '@filature/command-line'
+import { ConfigError } from '@filature/tensor'
+import type { RunResult } from '@filature/train'
 import type { Beginning } from './begin.ts'
-import { newRunFolder, shown } from './folder.ts'
+import { shown } from './folder.ts'
 import { stepsWithin } from './plan.ts'
-import type { AnyRecipe } from './recipe.ts'
+import type { AnyRecipe, BatchOf } from './recipe.ts'
 import { type Metrics, type RunSettings, say, train } from './train.ts'
 
 /** What a command says of its run; S: its settings, R: its recipe, T: what comes of it. */
@@ -23,12 +24,12 @@ export interface Undertaking<S extends RunSettings, R extends AnyRecipe, T exten
   readonly files: Readonly<Record<string, string>>
   /** Held-out numbers; the least `loss` marks the best checkpoint. */
   readonly evaluate?: ((recipe: R) => Promise<Metrics>) | undefined
-  /** What stands behind the progress bar. */
-  readonly progress?: (entry: LogEntry) => string
-  /** Something to show after each evaluation. */
+  /** The loss as a person reads it, and the held-out numbers; plain numbers when left out. */
+  readonly lossInWords?: (loss: number) => string
+  readonly heldOutInWords?: (metrics: Metrics) => string
+  /** Something to show after each evaluation, and before a step: a sample. */
   readonly sample?: (recipe: R, settings: S, step: number) => Promise<string>
-  /** What the last evaluation says, in words. */
-  readonly summary?: (metrics: Metrics) => string
+  readonly beforeStep?: (recipe: R, settings: S, step: number, batch: BatchOf<R>) => Promise<string | undefined>
   /** What is done with the trained model; not when the run is stopped. */
   readonly finish: (recipe: R, run: { folder: string; settings: S; result: RunResult }) => Promise<T>
 }
@@ -38,24 +39,27 @@ export async function carryOut<S extends RunSettings, R extends AnyRecipe, T ext
   begun: Beginning<S>,
   it: Undertaking<S, R, T>,
 ): Promise<RunResult & { readonly folder: string } & Partial<T>> {
-  const folder = begun.options.resume ?? (await newRunFolder(begun.options.out, it.name))
+  const { command, options, stored } = begun
+  const folder = begun.folder(it.name)
   const settings = await settingsOf(begun, it)
   using recipe = it.start(settings)
   say(head('Backend', describeBackend(begun.backend)))
   for (const [name, text] of Object.entries(it.describe(recipe, settings))) say(head(name, text))
   say(head('Saves to', shown(folder)))
-  const { evaluate, sample, summary } = it
-  const result = await train({
+  const { files, evaluate, sample, beforeStep, lossInWords, heldOutInWords } = it
+  const result = await train<BatchOf<R>>({
     folder,
     settings,
     recipe,
-    files: it.files,
-    resume: begun.stored !== undefined,
+    files,
+    resume: stored !== undefined,
+    again: `${callOf('train')} ${command} --resume ${shown(folder)}${backendFlags(options)}`,
     ...(evaluate ? { evaluate: () => evaluate(recipe) } : {}),
-    ...(it.progress ? { describe: it.progress } : {}),
     ...(sample ? { sample: (step) => sample(recipe, settings, step) } : {}),
+    ...(beforeStep ? { beforeStep: (step, batch) => beforeStep(recipe, settings, step, batch) } : {}),
+    ...(lossInWords ? { lossInWords } : {}),
+    ...(heldOutInWords ? { heldOutInWords } : {}),
   })
-  if (summary && result.metrics) say(summary(result.metrics as Metrics))
   const finished = result.reason === 'finished' ? await it.finish(recipe, { folder, settings, result }) : {}
   return { ...result, folder, ...(finished as Partial<T>) }
 }
@@ -72,6 +76,12 @@ async function settingsOf<S extends RunSettings, R extends AnyRecipe, T extends 
   if (stored) {
     const { steps, evaluateEvery, saveEvery } = stored
     return planned({ steps: options.steps ?? steps, evaluateEvery, saveEvery })
+  }
+  if (!evaluate && options.evaluateEvery !== undefined) {
+    throw new ConfigError(
+      'nothing-held-out',
+      '--evaluate-every: there is nothing to test on; leave it out, or hold something out.',
+    )
   }
   let { steps } = options
   if (steps === undefined && options.minutes === undefined && 'steps' in usual) steps = usual.steps

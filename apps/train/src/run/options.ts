@@ -1,4 +1,4 @@
-import { type BackendOptions, numberWithin, wholeNumber, withBackend } from '@filature/command-line'
+import { type BackendOptions, flagOf, numberWithin, wholeNumber, withBackend } from '@filature/command-line'
 import { type Command, Option } from 'commander'
 
 /** What every training command takes, as commander gives it. */
@@ -6,14 +6,13 @@ export interface RunOptions extends BackendOptions {
   out?: string
   resume?: string
   minutes?: number
+  /** Of commands whose usual length is told in epochs. */
+  epochs?: number
   steps?: number
   seed?: number
   evaluateEvery?: number
   saveEvery?: number
 }
-
-/** An option as a user types it: `heldOut` is `--held-out`. */
-export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`
 
 /** How long a run is when nothing is said. */
 export type UsualLength = { readonly minutes: number } | { readonly epochs: number; readonly of: string }
@@ -26,7 +25,7 @@ export function withRun(command: Command, it: { folder: string; length: UsualLen
   if ('epochs' in it.length) {
     const { epochs, of } = it.length
     command
-      .option('--epochs <n>', `times that ${of} are seen (default: ${epochs})`, numberWithin(0))
+      .option('--epochs <n>', `times that ${of} are seen (default: ${epochs})`, numberWithin(0.01))
       .option('--minutes <n>', 'train for about that long instead', numberWithin(0.01))
   } else {
     command.option('--minutes <n>', `train for about that long (default: ${it.length.minutes})`, numberWithin(0.01))

@@ -1,10 +1,12 @@
 import { basename, extname, resolve } from 'node:path'
-import { type CausalLM, ConfigError, parameterCount, Rng } from '@filature/tensor'
+import { callOf } from '@filature/command-line'
+import { type CausalLM, parameterCount, Rng } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
 import type { Beginning } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { exportBest } from '../run/export-best.ts'
 import { json, shown } from '../run/folder.ts'
+import { requireSame } from '../run/same-data.ts'
 import { type RunSettings, say } from '../run/train.ts'
 import { bytesIn, readTexts, requireEnough, type Texts, tokenRow } from './corpus.ts'
 import { evaluateTokens } from './evaluate-tokens.ts'
@@ -45,15 +47,10 @@ export async function trainOnText<S extends TextSettings, C extends { readonly v
   shape: TextShape,
   kind: TextModel<S, C>,
 ): Promise<TextResult> {
-  const { stored, checkpoint, options } = begun
+  const { stored, checkpoint } = begun
   const paths = given?.map((path) => resolve(path)) ?? stored?.texts ?? [novel]
   const texts = await readTexts(paths, shape.heldOut)
-  if (stored && texts.sha256 !== stored.sha256) {
-    throw new ConfigError(
-      'resume-text',
-      `--resume ${options.resume}: ${paths.join(', ')} is not the text of the first run any more; give that as --text.`,
-    )
-  }
+  requireSame(begun, texts.sha256, { where: paths.join(', '), flag: 'text' })
   const tokens = checkpoint === undefined ? kind.tokens(texts) : await storedTokens(checkpoint)
   const { tokenizer, boundary } = tokens
   const config = kind.readConfig(await begun.kept('config.json', () => kind.config(tokenizer.vocabSize)))
@@ -80,16 +77,14 @@ export async function trainOnText<S extends TextSettings, C extends { readonly v
     }),
     files,
     evaluate: tested && (({ model }) => evaluateTokens(model, tested, { length, bytes })),
-    progress: ({ smoothedLoss, stepsPerSecond }) =>
-      `loss ${smoothedLoss.toFixed(3)} nats/token · ${stepsPerSecond.toFixed(1)} steps/s`,
+    lossInWords: (loss) => `${loss.toFixed(3)} nats/token`,
     sample: ({ model }, { seed }, step) =>
       sample(model, tokens, { context: length, rng: new Rng(seed).fork('samples').fork(step) }),
-    summary: ({ loss, bitsPerByte }) =>
-      `Held out: ${loss.toFixed(3)} nats/token, ${bitsPerByte!.toFixed(3)} bits/byte.`,
+    heldOutInWords: ({ loss, bitsPerByte }) => `${loss.toFixed(3)} nats/token, ${bitsPerByte!.toFixed(3)} bits/byte`,
     async finish(_, { folder }) {
       const pretrained = await exportBest(folder, () => kind.describe(config), files)
       say(`The best of it${published ? ", as Hugging Face's loaders want it" : ''}: ${shown(pretrained)}`)
-      say(`Write with it:  filature-infer generate ${shown(pretrained)} --prompt "..."`)
+      say(`Write with it:  ${callOf('infer')} generate ${shown(pretrained)} --prompt "..."`)
       return { pretrained }
     },
   })

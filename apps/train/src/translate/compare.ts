@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { flagOf } from '@filature/command-line'
 import { attentionKinds } from '@filature/recurrent'
 import { ConfigError } from '@filature/tensor'
-import { json, newRunFolder, shown } from '../run/folder.ts'
-import { flagOf } from '../run/options.ts'
+import { freeFolder, json, requireNoRun, shown } from '../run/folder.ts'
 import { say } from '../run/train.ts'
 import { BLEU_SIGNATURE } from './bleu.ts'
 import { readCorpus } from './corpus.ts'
@@ -40,7 +40,8 @@ export async function compareTranslators(options: TranslateOptions): Promise<Com
     throw new ConfigError('compare-option', `--compare: it goes through all models; leave ${flagOf(key)} out.`)
   }
   if (options.minutes === undefined && options.steps === undefined) options = { ...options, minutes: 3 }
-  const folder = await newRunFolder(options.out, 'translate-compare')
+  if (options.out !== undefined) await requireNoRun(options.out)
+  const folder = options.out ?? freeFolder('translate-compare')
   let corpus: ReturnType<typeof readCorpus> | undefined
   const read: typeof readCorpus = (...args) => (corpus ??= readCorpus(...args))
   const results: (readonly [name: string, TranslateResult])[] = []
@@ -72,7 +73,7 @@ const rowOf = (name: string, { test, metrics, parameters, seconds }: TranslateRe
   bleu: test!.bleu.score,
   byLength: test!.byLength.map(({ bleu }) => bleu),
   loss: metrics?.loss ?? Number.NaN,
-  parameters,
+  parameters: parameters!,
   seconds,
 })
 

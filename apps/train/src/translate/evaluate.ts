@@ -13,7 +13,7 @@ export function encodePairs(tokenizer: HuggingFaceTokenizer, pairs: readonly Pai
   }))
 }
 
-/** Mean loss over the pairs, each batch weighed by its words to say. */
+/** Mean loss over the pairs, labels smoothed as in training, each batch weighed by its words to say. */
 export async function heldOutLoss(translator: Translator, pairs: readonly EncodedPair[]): Promise<{ loss: number }> {
   const sorted = [...pairs].sort((a, b) => a.target.length - b.target.length)
   let sum = 0
@@ -85,6 +85,3 @@ function lengthBands(pairs: readonly Pair[]): { from: number; to: number; which:
     return { from, to: to - 1, which: [...lengths.keys()].filter((n) => lengths[n]! >= from && lengths[n]! < to) }
   })
 }
-
-/** Perplexity of a mean cross-entropy, for the progress bar. */
-export const perplexity = (loss: number): string => Math.exp(Math.min(loss, 20)).toFixed(2)

@@ -1,7 +1,7 @@
+import { flagOf } from '@filature/command-line'
 import type { AttentionKind } from '@filature/recurrent'
 import { ConfigError, init, Rng } from '@filature/tensor'
 import { AdamW, warmupCosine } from '@filature/train'
-import { flagOf } from '../run/options.ts'
 import type { Recipe } from '../run/recipe.ts'
 import type { RunSettings } from '../run/train.ts'
 import { BucketedPairs, type EncodedPair, type PairBatch } from './batches.ts'
@@ -119,7 +119,7 @@ export function startTranslate(
     model,
     optimizer,
     data: new BucketedPairs(pairs, {
-      batchSize: Math.min(batch, pairs.length),
+      batchSize: batch,
       rng: rng.fork('data'),
       pad: special.pad,
     }),

@@ -1,15 +1,16 @@
 import { writeFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
-import { ConfigError, parameterCount } from '@filature/tensor'
+import { parameterCount } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
-import { begin } from '../run/begin.ts'
+import { begin, requireBatch } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { json } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireSame } from '../run/same-data.ts'
 import { say } from '../run/train.ts'
 import { BLEU_SIGNATURE } from './bleu.ts'
 import { readCorpus } from './corpus.ts'
-import { heldOutLoss, perplexity, type TranslationTest, testTranslator } from './evaluate.ts'
+import { heldOutLoss, type TranslationTest, testTranslator } from './evaluate.ts'
 import { pairsFile, type SplitPairs } from './pairs.ts'
 import { configOf, shapeOf, startTranslate, type TranslateSettings, type TranslateShape } from './recipe.ts'
 
@@ -24,9 +25,9 @@ export interface TranslateOptions extends RunOptions, Partial<TranslateShape> {
 
 export interface TranslateResult extends RunResult {
   readonly folder: string
-  readonly parameters: number
-  /** On the held-out pairs; absent when the run was stopped. */
+  /** On the held-out pairs, by a model of so many parameters; absent when the run was stopped. */
   readonly test?: TranslationTest
+  readonly parameters?: number
 }
 
 const DATA = 'es-en'
@@ -39,47 +40,37 @@ const MINUTES = 45
 export async function trainTranslate(options: TranslateOptions, read = readCorpus): Promise<TranslateResult> {
   const begun = await begin<TranslateSettings>('translate', options, ['data', 'beams'])
   const { stored } = begun
-  const shape = stored ? begun.shape(shapeOf({ model: stored.model }), {}) : shapeOf(options)
+  const shape = begun.shape(shapeOf(stored ? { model: stored.model } : options))
   const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? DATA)
   const { maxWords = 30, reverse = false, test = 500 } = stored ?? options
   const beams = options.beams ?? stored?.beams ?? 4
   const choice = { data, maxWords, reverse, test, seed: begun.seed, vocab: shape.vocab }
   const { sha256, split, tokenizer, learned, validation, longest, baseline } = await read(choice, begun.kept)
-  if (stored && stored.sha256 !== sha256) {
-    throw new ConfigError(
-      'resume-pairs',
-      `--resume ${options.resume}: ${data} does not hold the pairs of the first run any more.`,
-    )
-  }
+  requireSame(begun, sha256, { where: data, flag: 'data' })
+  requireBatch(shape.batch, learned.length, 'pairs')
   const config = await begun.kept('config.json', () => configOf(shape, tokenizer.vocabSize, longest))
 
-  let parameters = 0
-  const result = await carryOut(begun, {
+  return await carryOut(begun, {
     name: `translate-${basename(data, extname(data))}`,
     own: { ...shape, data, sha256, maxWords, reverse, test, beams },
     usual: { minutes: MINUTES },
     every: (steps) => Math.max(1, Math.ceil(steps / 10)),
     start: (settings: TranslateSettings) => startTranslate(settings, config, learned),
-    describe({ model }, settings) {
-      parameters = parameterCount(model)
-      return {
-        Data: describeData(data, split),
-        Model: `${describeShape(settings)}, ${tokenizer.vocabSize} tokens, ${parameters} parameters`,
-        Training: `AdamW, learning rate ${settings.lr}; ${settings.steps} steps of ${settings.batch} pairs`,
-      }
-    },
+    describe: ({ model }, settings) => ({
+      Data: describeData(data, split),
+      Model: `${describeShape(settings)}, ${tokenizer.vocabSize} tokens, ${parameterCount(model)} parameters`,
+      Training: `AdamW, learning rate ${settings.lr}; ${settings.steps} steps of ${settings.batch} pairs`,
+    }),
     files: { 'config.json': json(config), 'tokenizer.json': json(tokenizer.json) },
     evaluate: validation.length ? ({ translator }) => heldOutLoss(translator, validation) : undefined,
-    progress: ({ smoothedLoss, stepsPerSecond }) =>
-      `loss ${smoothedLoss.toFixed(3)} (perplexity ${perplexity(smoothedLoss)}) · ${stepsPerSecond.toFixed(1)} steps/s`,
-    async finish({ translator }, { folder, settings, result: { seconds } }) {
+    async finish({ translator, model }, { folder, settings, result: { seconds } }) {
       const words = baseline()
+      const parameters = parameterCount(model)
       const tested = await testTranslator(translator, tokenizer, split.test, (s) => words.translate(s), settings.beams)
       await report(tested, folder, { seconds, parameters, settings })
-      return { test: tested }
+      return { test: tested, parameters }
     },
   })
-  return { ...result, parameters }
 }
 
 const describeData = (path: string, { train, validation, test }: SplitPairs) =>

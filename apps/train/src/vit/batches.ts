@@ -33,7 +33,7 @@ export class AugmentedBatches implements BatchSource<ImageBatch> {
     this.#rng = rng.fork('augmentation')
     this.#order = new ShuffledBatches({
       count: images.count,
-      batchSize: Math.min(batchSize, images.count),
+      batchSize,
       rng: rng.fork('order'),
       dropLast: true,
     })

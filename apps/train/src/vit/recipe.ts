@@ -1,4 +1,4 @@
-import { crossEntropy, init, Rng, type Scalar, tensor } from '@filature/tensor'
+import { ConfigError, crossEntropy, init, Rng, type Scalar, tensor } from '@filature/tensor'
 import { AdamW, warmupCosine } from '@filature/train'
 import { ViT, type ViTConfig } from '@filature/vision'
 import type { Recipe } from '../run/recipe.ts'
@@ -39,11 +39,16 @@ export const usualShape: VitShape = {
 export interface VitSettings extends RunSettings, VitShape {
   readonly command: 'vit'
   readonly data: string
+  /** SHA-256 of the training images and their classes. */
+  readonly sha256: string
   /** Training images that are held out to choose the best checkpoint by. */
   readonly validation: number
 }
 
 export function vitConfig(shape: VitShape, size: { height: number; width: number }): ViTConfig {
+  if (shape.dim % shape.heads !== 0) {
+    throw new ConfigError('vit-heads', `--heads ${shape.heads}: it must divide --dim ${shape.dim}.`)
+  }
   return {
     image_size: [size.height, size.width],
     patch_size: shape.patch,
@@ -51,7 +56,7 @@ export function vitConfig(shape: VitShape, size: { height: number; width: number
     dim: shape.dim,
     depth: shape.depth,
     heads: shape.heads,
-    dim_head: Math.max(1, Math.floor(shape.dim / shape.heads)),
+    dim_head: shape.dim / shape.heads,
     mlp_dim: shape.mlp,
     pool: 'mean',
     channels: 1,

@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { parameterCount } from '@filature/tensor'
+import { ConfigError, parameterCount } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
-import { begin } from '../run/begin.ts'
+import { begin, requireBatch } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { json, shown } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireSame, sha256Of } from '../run/same-data.ts'
 import { say } from '../run/train.ts'
 import { drawConfusion, printConfusion } from './confusion.ts'
 import { type Evaluation, evaluateVit } from './evaluate.ts'
@@ -15,7 +16,6 @@ import { startVit, usualShape, type VitSettings, type VitShape, vitConfig } from
 /** The command line's options, as commander gives them. */
 export interface VitOptions extends RunOptions, Partial<VitShape> {
   data?: string
-  epochs?: number
   validation?: number
 }
 
@@ -33,15 +33,24 @@ export async function trainVit(options: VitOptions): Promise<VitResult> {
   const shape = begun.shape(usualShape, options)
   const data = begun.stored && options.data === undefined ? begun.stored.data : dataFolder(options.data)
   const [all, test] = [await readLabelled(data, 'train'), await readLabelled(data, 't10k')]
+  const sha256 = sha256Of(all.pixels, all.labels)
+  requireSame(begun, sha256, { where: data, flag: 'data' })
   const validation = begun.stored?.validation ?? options.validation ?? Math.floor(all.count / 12)
+  if (validation >= all.count) {
+    throw new ConfigError(
+      'vit-validation',
+      `--validation ${validation}: there are ${all.count} training images; hold fewer out.`,
+    )
+  }
   const images = slice(all, 0, all.count - validation)
   const heldOut = slice(all, all.count - validation, all.count)
-  const perEpoch = Math.max(1, Math.floor(images.count / shape.batch))
+  requireBatch(shape.batch, images.count, 'images')
+  const perEpoch = Math.floor(images.count / shape.batch)
   const config = { model_type: 'vit_pytorch', ...vitConfig(shape, all), labels: classNames }
 
   return await carryOut(begun, {
     name: 'fashion-mnist',
-    own: { ...shape, data, validation },
+    own: { ...shape, data, sha256, validation },
     usual: { steps: Math.max(1, Math.round((options.epochs ?? EPOCHS) * perEpoch)) },
     every: (steps) => Math.min(perEpoch, Math.ceil(steps / 2)),
     start: (settings: VitSettings) => startVit(settings, images),
@@ -53,6 +62,7 @@ export async function trainVit(options: VitOptions): Promise<VitResult> {
     }),
     files: { 'config.json': json(config) },
     evaluate: heldOut.count ? ({ model }) => measure(model, heldOut) : undefined,
+    heldOutInWords: ({ loss, accuracy }) => `${(100 * accuracy!).toFixed(2)} % named right, loss ${loss.toFixed(3)}`,
     async finish({ model }, { folder }) {
       const evaluation = await evaluateVit(model, test)
       await report(evaluation, folder, test.count)

@@ -5,7 +5,6 @@ import {
   type CharState,
   type CharVocabulary,
   describeCharModel,
-  generateIds,
   nextCharacterLoss,
 } from '@filature/recurrent'
 import { init, Rng, type Scalar, transpose } from '@filature/tensor'
@@ -13,42 +12,30 @@ import {
   Adagrad,
   AdamW,
   Carry,
-  type Clipping,
   type Ids,
   idsTensor,
-  type Optimizer,
-  type Schedule,
   type TokenBatch,
   TokenStreams,
   warmupCosine,
 } from '@filature/train'
+import type { Recipe } from '../run/recipe.ts'
 import type { CharSettings } from './settings.ts'
 
-/** What a run is made of; the trainer puts it together. */
-export interface CharSession extends Disposable {
+export interface CharRecipe extends Recipe<TokenBatch> {
   readonly model: CharModel
   readonly vocabulary: CharVocabulary
-  readonly optimizer: Optimizer
   readonly data: TokenStreams
-  readonly carry: Carry<CharState>
-  readonly clipping: Clipping
-  readonly schedule: Schedule | undefined
-  readonly smoothing: { readonly keep: number; readonly start?: number }
-  /** The classic loss is the sum over a step's characters, the modern one their mean. */
-  loss(batch: TokenBatch): Scalar
-  /** Nats per character, from what `loss` gives. */
-  perCharacter(loss: number): number
-  /** Writes `length` characters on from `prompt`. */
-  sample(
-    prompt: ArrayLike<number>,
-    length: number,
-    options: { rng: Rng; temperature: number; state?: CharState },
-  ): Promise<string>
+  /** The state after the step at hand. */
+  readonly state: { readonly carry: Carry<CharState> }
 }
 
 const timeFirst = (ids: Ids) => transpose(idsTensor(ids)) // (T, B)
 
-export function startSession(settings: CharSettings, config: CharConfig, train: Int32Array): CharSession {
+/**
+ * Truncated backpropagation over parallel streams of the text. The classic loss is the sum over a step's characters, the
+ * modern one their mean.
+ */
+export function startChar(settings: CharSettings, config: CharConfig, train: Int32Array): CharRecipe {
   const { preset, seed, batch, length, lr, steps } = settings
   const classic = preset === 'classic'
   const { model, vocabulary } = describeCharModel(config)
@@ -63,22 +50,16 @@ export function startSession(settings: CharSettings, config: CharConfig, train: 
     vocabulary,
     optimizer,
     data: new TokenStreams(train, { batchSize: batch, length }),
-    carry,
+    state: { carry },
     clipping: classic ? { value: 5 } : { norm: 1 },
     schedule: classic ? undefined : warmupCosine({ lr, minLr: lr / 20, warmupSteps, steps }),
     smoothing: classic ? { keep: 0.999, start: Math.log(vocabulary.size) * length } : { keep: 0.95 },
-    loss({ inputs, targets, fresh }) {
+    loss({ inputs, targets, fresh }): Scalar {
       if (fresh) carry.clear()
       const ids = { inputs: timeFirst(inputs), targets: timeFirst(targets) }
       const { loss, state } = nextCharacterLoss(model, ids, carry.value, classic ? 'sum' : 'mean')
       carry.put(state)
       return loss
-    },
-    perCharacter: (loss) => (classic ? loss / length : loss),
-    async sample(prompt, count, options) {
-      const ids: number[] = []
-      for await (const id of generateIds(model, { prompt, length: count, ...options })) ids.push(id)
-      return vocabulary.decode(ids)
     },
     [Symbol.dispose]() {
       model[Symbol.dispose]()
@@ -87,6 +68,10 @@ export function startSession(settings: CharSettings, config: CharConfig, train: 
     },
   }
 }
+
+/** Bits per character, from what the recipe's loss gives. */
+export const bitsOf = ({ preset, length }: Pick<CharSettings, 'preset' | 'length'>, loss: number): number =>
+  (preset === 'classic' ? loss / length : loss) / Math.LN2
 
 /** Held-out bits per character; `loss` is the same in nats, for the trainer to judge by. */
 export async function evaluate(
