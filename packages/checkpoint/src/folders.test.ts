@@ -189,7 +189,7 @@ describe('hostile indexes are refused, each with its own error', () => {
       message: expect.stringContaining('"b"'),
     })
     await write('two.safetensors', tensor('a', [1]), tensor('b', [2]))
-    await expect(opening()).rejects.toMatchObject({ code: 'index-duplicate-tensor' })
+    await expect(opening()).rejects.toMatchObject({ code: 'shards-duplicate-tensor' })
     await write('two.safetensors', tensor('b', [2]), tensor('unlisted', [3]))
     await using checkpoint = await opening()
     expect([...checkpoint.names()].sort()).toEqual(['a', 'b', 'unlisted'])

@@ -31,7 +31,7 @@ const corpora: Record<string, Uint8Array[]> = {
         { name: 'b', dims: [32], type: 8, data: new Uint8Array(34) },
       ],
     }),
-    ...filesOf('gguf/', /\.gguf$/),
+    ...filesOf('gguf/', /^blocks\.gguf$/),
   ],
   'llama2.c': ([0, 1, 2] as const).flatMap((version) =>
     [true, false].map((shared) => llama2c(smallLlama2c(version, shared))),

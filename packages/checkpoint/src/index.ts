@@ -10,7 +10,7 @@ export {
   type ValuesOf,
 } from './dtypes.ts'
 export { byteLengthOf, bytesOf } from './encode.ts'
-export { openGguf } from './gguf/open.ts'
+export { type FilesBeside, openGguf } from './gguf/open.ts'
 export type { HubOptions } from './hub/files.ts'
 export { openPretrained, type Pretrained, type PretrainedOptions } from './hub/open-pretrained.ts'
 export { type SavePretrainedOptions, savePretrained } from './hub/save-pretrained.ts'

@@ -3,7 +3,7 @@ import type { ByteSource } from './byte-source.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { folderFiles } from './folder.ts'
 import { openSource } from './open-source.ts'
-import { openUrl } from './open-url.ts'
+import { besideUrl, openUrl } from './open-url.ts'
 import type { PyTorchOptions } from './pytorch/open.ts'
 import { blobSource } from './sources/blob.ts'
 import { bytesSource } from './sources/memory.ts'
@@ -16,9 +16,10 @@ export interface OpenOptions extends PyTorchOptions, UrlOptions {}
 export type CheckpointTarget = string | URL | Blob | Uint8Array | ArrayBuffer | ByteSource
 
 /**
- * Opens a checkpoint whatever its format, told by its first bytes: safetensors, what torch.save wrote, GGUF. A path may
- * also be a folder or an index (`model.safetensors.index.json`), whose shards are opened as one. Nothing is loaded
- * until it is read; close the checkpoint when done.
+ * Opens a checkpoint whatever its format, told by its first bytes: safetensors, what torch.save wrote, GGUF, llama2.c. A path may
+ * also be a folder or an index (`model.safetensors.index.json`), whose shards are opened as one, and a path or URL the
+ * first part of a split GGUF (`model-00001-of-00003.gguf`). Nothing is loaded until it is read; close the checkpoint when
+ * done.
  */
 export async function openCheckpoint(target: CheckpointTarget, options: OpenOptions = {}): Promise<Checkpoint> {
   if (target instanceof Blob) return await openSource(blobSource(target), options)
@@ -27,7 +28,7 @@ export async function openCheckpoint(target: CheckpointTarget, options: OpenOpti
   }
   if (typeof target !== 'string' && !(target instanceof URL)) return await openSource(target, options)
   const text = String(target)
-  if (/^https?:/.test(text)) return await openSource(await openUrl(text, options), options)
+  if (/^https?:/.test(text)) return await openSource(await openUrl(text, options), options, besideUrl(text, options))
 
   const path = text.startsWith('file:') ? pathOfFileUrl(text) : text
   if ((await kindOfPath(path)) === 'folder') return await openWeights(folderFiles(path), options)

@@ -1,26 +1,33 @@
 import type { ByteSource } from './byte-source.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { openGguf } from './gguf/open.ts'
+import { type FilesBeside, openGguf } from './gguf/open.ts'
 import { startsAsLlama2c } from './llama2c/header.ts'
 import { openLlama2c } from './llama2c/open.ts'
 import { openPyTorch, type PyTorchOptions } from './pytorch/open.ts'
 import { refuse } from './refuse.ts'
 import { openSafetensors } from './safetensors/reader.ts'
 
-/** Opens one file by what its first bytes say it is. Closes the source if it is refused. */
-export async function openSource(source: ByteSource, options: PyTorchOptions = {}): Promise<Checkpoint> {
+/**
+ * Opens one file by what its first bytes say it is. Closes the source if it is refused.
+ * @param beside where the other files of a model in parts are to be found
+ */
+export async function openSource(
+  source: ByteSource,
+  options: PyTorchOptions = {},
+  beside?: FilesBeside,
+): Promise<Checkpoint> {
   try {
     const format = formatOf(await source.read(0, Math.min(32, source.size)))
     if (format === 'pytorch') return await openPyTorch(source, options)
     if (options.part !== undefined) refuse('part-unsupported', source.name, 'only PyTorch files have parts to name.')
-    return await readers[format](source)
+    return format === 'gguf' ? await openGguf(source, beside) : await readers[format](source)
   } catch (error) {
     await source.close()
     throw error
   }
 }
 
-const readers = { safetensors: openSafetensors, gguf: openGguf, llama2c: openLlama2c }
+const readers = { safetensors: openSafetensors, llama2c: openLlama2c }
 
 /**
  * Safetensors begin with the header's length, 8 bytes whose lowest may be a pickle's first; llama2.c's oldest files with

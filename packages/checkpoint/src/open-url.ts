@@ -1,6 +1,7 @@
-import { ConfigError } from '@filature/tensor'
+import { CheckpointError, ConfigError } from '@filature/tensor'
 import { cachedDownload } from '#platform'
 import type { ByteSource } from './byte-source.ts'
+import type { FilesBeside } from './gguf/open.ts'
 import { httpSource } from './sources/http.ts'
 import type { UrlOptions } from './url-options.ts'
 
@@ -17,3 +18,27 @@ export async function openUrl(url: string | URL, options: UrlOptions = {}): Prom
   }
   return await cachedDownload(String(url), options)
 }
+
+/** The files in the same folder as a URL's, opened as it is; a query stays. */
+export function besideUrl(url: string, { sha256, ...options }: UrlOptions): FilesBeside {
+  const { pathname } = new URL(url)
+  const cut = pathname.lastIndexOf('/') + 1
+  return {
+    file: pathname.slice(cut),
+    async open(file) {
+      if (sha256 !== undefined) {
+        throw new ConfigError('url-option', `openUrl: sha256 is that of one file, but ${url} is a model in parts.`)
+      }
+      const other = new URL(url)
+      other.pathname = pathname.slice(0, cut) + file
+      try {
+        return await openUrl(other, options)
+      } catch (error) {
+        if (error instanceof CheckpointError && absent.has(error.code)) return undefined
+        throw error
+      }
+    },
+  }
+}
+
+const absent: ReadonlySet<string> = new Set(['http-not-found', 'offline-missing'])

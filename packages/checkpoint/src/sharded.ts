@@ -49,41 +49,42 @@ export async function openSharded(
       if (!checkpoint) refuse('index-missing-shard', who, `the shard ${quote(shard)} is not there.`)
       opened.set(shard, checkpoint)
     }
-    const holder = new Map<string, Checkpoint>()
-    for (const [shard, checkpoint] of opened) {
-      for (const name of checkpoint.names()) {
-        if (holder.has(name)) {
-          refuse('index-duplicate-tensor', who, `tensor ${quote(name)} is in two shards, ${quote(shard)} and another.`)
-        }
-        holder.set(name, checkpoint)
-      }
-    }
     for (const [name, shard] of shardOf) {
-      if (holder.get(name) !== opened.get(shard)) {
+      if (!opened.get(shard)!.has(name)) {
         refuse('index-missing-tensor', who, `tensor ${quote(name)} is not in its shard ${quote(shard)}.`)
       }
     }
-    return joined(who, holder, opened, close)
+    return joinShards(who, opened, new Map([...opened.values()].flatMap((shard) => [...shard.metadata])))
   } catch (error) {
     await close()
     throw error
   }
 }
 
-function joined(
+/** Checkpoints that hold one model's tensors between them, as one. Refused: a tensor that two of them hold. Owns them. */
+export function joinShards(
   who: string,
-  holder: ReadonlyMap<string, Checkpoint>,
   opened: ReadonlyMap<string, Checkpoint>,
-  close: () => Promise<void>,
+  metadata: Checkpoint['metadata'],
 ): Checkpoint {
   const shards = [...opened.values()]
+  const holder = new Map<string, Checkpoint>()
+  for (const [shard, checkpoint] of opened) {
+    for (const name of checkpoint.names()) {
+      if (holder.has(name)) {
+        refuse('shards-duplicate-tensor', who, `tensor ${quote(name)} is in two files, ${quote(shard)} and another.`)
+      }
+      holder.set(name, checkpoint)
+    }
+  }
+  const close = async () => void (await Promise.allSettled(shards.map((shard) => shard.close())))
   const shardWith = (name: string) => {
     return holder.get(name) ?? refuse('no-such-tensor', who, `there is no tensor ${quote(name)}.`)
   }
   return {
     format: shards[0]!.format,
     name: who,
-    metadata: new Map(shards.flatMap((shard) => [...shard.metadata])),
+    metadata,
     names: () => [...holder.keys()],
     has: (name) => holder.has(name),
     info: (name) => shardWith(name).info(name),

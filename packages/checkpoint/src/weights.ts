@@ -39,7 +39,8 @@ export async function openWeights(files: ModelFiles, { weights, part }: WeightsO
         return part && (await openSource(part, options))
       })
     }
-    if (!name.endsWith('.index.json')) return await openSource(source, options)
+    const beside = { file: name, open: (file: string) => files.open(file) }
+    if (!name.endsWith('.index.json')) return await openSource(source, options, beside)
     const index = parseShardIndex(await textOf(source), source.name)
     return await openSharded(index, source.name, async (shard) => {
       const opened = await files.open(shard)

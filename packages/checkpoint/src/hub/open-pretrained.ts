@@ -20,7 +20,7 @@ export interface Pretrained extends AsyncDisposable {
   readonly name: string
   /** The commit it came from, if from the hub. */
   readonly commit: string | undefined
-  /** `config.json`; in Meta's own layout `params.json`. */
+  /** `config.json`; in Meta's own layout `params.json`; `{}` for a GGUF without either, whose metadata has it all. */
   // biome-ignore lint/suspicious/noExplicitAny: each family of models has its own keys, which its config type checks
   readonly config: Readonly<Record<string, any>>
   readonly checkpoint: Checkpoint
@@ -34,11 +34,11 @@ export interface Pretrained extends AsyncDisposable {
 /**
  * Opens a model by its folder or its id on the hub: `config.json` and the weights under Hugging Face's names
  * (safetensors first, then .bin; sharded or not), or Meta's own `params.json` and `consolidated.00.pth` with its further
- * parts. From the hub, files come through the cache that Hugging Face's libraries share, each checked against its hash.
+ * parts; a GGUF by its name (`weights`), of a split one the first part's. From the hub, files come through the cache that Hugging Face's libraries share, each checked against its hash.
  */
 export async function openPretrained(idOrFolder: string, options: PretrainedOptions = {}): Promise<Pretrained> {
   const files = await filesOf(idOrFolder, options)
-  const config = await readConfig(files)
+  const config = await readConfig(files, options.weights?.endsWith('.gguf') ?? false)
   const checkpoint = await openWeights(files, options)
   return {
     name: files.name,
@@ -80,11 +80,12 @@ async function optionalText(files: ModelFiles, file: string): Promise<string | u
   return source && (await textOf(source))
 }
 
-async function readConfig(files: ModelFiles): Promise<Record<string, unknown>> {
+async function readConfig(files: ModelFiles, optional: boolean): Promise<Record<string, unknown>> {
   for (const name of ['config.json', 'params.json']) {
     const text = await optionalText(files, name)
     if (text !== undefined) return parseConfig(text, name, files.name)
   }
+  if (optional) return {}
   refuse('config-missing', files.name, 'there is neither config.json nor params.json.')
 }
 

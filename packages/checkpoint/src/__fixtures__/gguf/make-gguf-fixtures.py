@@ -1,4 +1,5 @@
-"""Writes blocks.gguf (one tensor of every block format, [2, 512]) and what llama.cpp's own C code decodes it to.
+"""Writes blocks.gguf (one tensor of every block format, [2, 512]) and what llama.cpp's own C code decodes it to, and a
+model of five tensors in three parts, split-0000N-of-00003.gguf.
 
 Run by hand with numpy, `pip install gguf==0.19.0` and the path of llama.cpp's libggml-base.so (here that of
 @node-llama-cpp/linux-x64 3.22.1): python3 make-gguf-fixtures.py libggml-base.so. The first row of a tensor is
@@ -87,3 +88,12 @@ header = json.dumps(entries).encode()
 header += b" " * (-len(header) % 8)
 with open(os.path.join(here, "blocks-expected.safetensors"), "wb") as file:
     file.write(struct.pack("<Q", len(header)) + header + b"".join(data))
+
+writer = GGUFWriter(os.path.join(here, "split.gguf"), "llama", split_max_tensors=2)
+writer.add_uint32("llama.block_count", 1)
+for i in range(5):
+    writer.add_tensor(f"t{i}", np.arange(100 * i, 100 * i + 6, dtype=np.float32).reshape(2, 3))
+writer.write_header_to_file()
+writer.write_kv_data_to_file()
+writer.write_tensors_to_file()
+writer.close()

@@ -1,0 +1,45 @@
+import type { ByteSource } from '../byte-source.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { readValues } from '../decode.ts'
+import type { TensorValues } from '../dtypes.ts'
+import { quote, refuse } from '../refuse.ts'
+import { allocate } from '../sources/range.ts'
+import { decodeBlocks } from './blocks.ts'
+import { type GgufTensor, readGgufHeader } from './header.ts'
+
+/** Packed bytes that are held beside the result while they are decoded. */
+const chunkBytes = 8 << 20
+
+/** Opens one file: quantised tensors are decoded to float32 as they are read. Owns the source. */
+export async function openGgufFile(source: ByteSource): Promise<Checkpoint> {
+  const { metadata, tensors } = await readGgufHeader(source)
+  const tensorOf = (name: string) => {
+    return tensors.get(name) ?? refuse('no-such-tensor', source.name, `there is no tensor ${quote(name)}.`)
+  }
+  return {
+    format: 'gguf',
+    name: source.name,
+    metadata,
+    names: () => [...tensors.keys()],
+    has: (name) => tensors.has(name),
+    info: (name) => {
+      const { format, shape } = tensorOf(name)
+      return { dtype: format.dtype, shape }
+    },
+    read: async (name) => await readTensor(source, tensorOf(name), `${source.name}: tensor ${quote(name)}`),
+    close: () => source.close(),
+    [Symbol.asyncDispose]: () => source.close(),
+  }
+}
+
+async function readTensor(source: ByteSource, tensor: GgufTensor, who: string): Promise<TensorValues> {
+  const { format, count, begin, end } = tensor
+  if (!format.decode) return await readValues(source, begin, format.dtype, count, who)
+  const out = allocate(who, 4 * count, () => new Float32Array(count))
+  const step = Math.floor(chunkBytes / format.bytes) * format.bytes
+  for (let at = begin; at < end; at += step) {
+    const bytes = await source.read(at, Math.min(step, end - at))
+    decodeBlocks(format, bytes, out, ((at - begin) / format.bytes) * format.elements)
+  }
+  return out
+}
