@@ -64,10 +64,11 @@ function rules(list: Arrows): IForbiddenRuleType[] {
     },
     {
       name: 'cycle',
-      comment: 'Files of a package do not import each other in a circle.',
+      comment:
+        'Files of a package do not import each other in a circle, for types neither: one idea would be in two files.',
       severity: 'error',
       from: { path: '^(packages|apps|tooling)/' },
-      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+      to: { circular: true },
     },
   ]
 }
