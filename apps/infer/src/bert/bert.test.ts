@@ -1,12 +1,11 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { savePretrained } from '@filature/checkpoint'
-import { cpu, init, type Module, Rng, tensor, useBackend } from '@filature/tensor'
+import { init, type Module, Rng, tensor } from '@filature/tensor'
 import { trainBpe } from '@filature/tokenizers'
 import { type BertConfig, BertForMaskedLM, BertForPreTraining, BertModel } from '@filature/transformer'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { program } from '../program.ts'
+import { expect, it } from 'vitest'
+import { scratch } from '../__tests__/scratch.ts'
 import { openBert } from './open-bert.ts'
 import { idsOf, readWithBert } from './read.ts'
 
@@ -23,31 +22,19 @@ const config: BertConfig = {
   initializer_range: 0.5,
 }
 
-let folder: string
-let out: string[]
-beforeEach(async () => {
-  await useBackend(cpu())
-  folder = await mkdtemp(join(tmpdir(), 'filature-bert-'))
-  out = []
-  vi.spyOn(console, 'log').mockImplementation((line) => void out.push(String(line)))
-  vi.spyOn(process.stderr, 'write').mockImplementation(() => true)
-})
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await rm(folder, { recursive: true, force: true })
-})
+const test = scratch()
 
 async function saved<M extends Module>(model: M, name = 'model'): Promise<{ model: M; path: string }> {
-  const path = join(folder, name)
+  const path = join(test.folder, name)
   const files = { 'tokenizer.json': JSON.stringify(tokenizer), 'tokenizer_config.json': JSON.stringify(roles) }
   await savePretrained(init(model, new Rng(3)), path, { config: { model_type: 'bert', ...config }, files })
   return { model, path }
 }
-const infer = (...args: string[]) => program().parseAsync(['bert', '--backend', 'cpu', ...args], { from: 'user' })
+const infer = (...args: string[]) => test.run('bert', ...args)
 
 it('names masked words as the model itself does, and reads patterns that sum to one', async () => {
-  const { model, path } = await saved(new BertForPreTraining(config))
-  using opened = await openBert(folder) // a run: its `model`
+  const { model } = await saved(new BertForPreTraining(config))
+  using opened = await openBert(test.folder) // a run: its `model`
   const ids = idsOf(opened, 'the [MASK] sat on the [MASK].')
   expect(ids.filter((id) => id === 3)).toHaveLength(2)
   expect([ids[0], ids.at(-1)]).toEqual([1, 2])
@@ -61,16 +48,16 @@ it('names masked words as the model itself does, and reads patterns that sum to 
   expect(reading.masks[0]![0]!.id).toBe(row.indexOf(Math.max(...row)))
   expect(reading.attention.map((heads) => heads.length)).toEqual([2, 2])
   for (const weights of reading.attention.flat(2)) expect(weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5)
-  expect(path).toContain(folder)
 })
 
 it('prints the filled text and a table, and draws a picture a layer', async () => {
   const { path } = await saved(new BertForMaskedLM(config))
-  const maps = join(folder, 'maps')
-  await infer('the [MASK] sat', '--model', path, '--out', maps, '--top', '3')
-  expect(out[0]).toMatch(/^the.* sat\n$/s)
-  expect(out.slice(1)).toHaveLength(3)
-  expect(out[1]).toMatch(/^ *\d+\.\d\d % {3}\S/)
+  const maps = join(test.folder, 'maps')
+  const said = await infer('the [MASK] sat', '--model', path, '--out', maps, '--top', '3')
+  const [filled, table] = said.split('\n\n')
+  expect(filled).toMatch(/^the.* sat$/s)
+  expect(table!.trimEnd().split('\n')).toHaveLength(3)
+  expect(table).toMatch(/^ *\d+\.\d\d % {3}\S/)
   expect((await readdir(maps)).sort()).toEqual(['layer-0.svg', 'layer-1.svg'])
   const svg = await readFile(join(maps, 'layer-1.svg'), 'utf8')
   const T = 5 // [CLS] the [MASK] sat [SEP]

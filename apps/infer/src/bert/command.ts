@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '@filature/command-line'
 import { ConfigError } from '@filature/tensor'
 import { Command } from 'commander'
+import { prepareFolder } from '../output-file.ts'
 import { drawHeatMaps } from '../plot/heat-map.ts'
 import { openBert } from './open-bert.ts'
 import { type BertReading, readWithBert } from './read.ts'
@@ -36,6 +37,7 @@ async function look(text: string, options: BertOptions): Promise<void> {
     )
   }
   process.stderr.write(`${opened.name} on ${describeBackend(backend)}\n`)
+  if (options.out !== undefined) await prepareFolder('--out', options.out)
   const reading = await readWithBert(opened, text, options.top)
   if (reading.masks.length) console.log(`${reading.filled}\n`)
   reading.masks.forEach((candidates, i) => {
@@ -48,7 +50,6 @@ async function look(text: string, options: BertOptions): Promise<void> {
 }
 
 async function draw({ tokens, attention }: BertReading, folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
   for (const [layer, heads] of attention.entries()) {
     const maps = heads.map((values, head) => ({ title: `Head ${head}`, rows: tokens, columns: tokens, values }))
     const title = `Layer ${layer}: where each token (row) looked`

@@ -2,6 +2,7 @@ import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend }
 import { generateIds } from '@filature/recurrent'
 import { ConfigError, Rng } from '@filature/tensor'
 import { Command } from 'commander'
+import { interruptible } from '../interrupt.ts'
 import { newestRun, openCharModel } from './open-model.ts'
 
 interface CharOptions extends BackendOptions {
@@ -15,8 +16,8 @@ interface CharOptions extends BackendOptions {
 /** `filature-infer char` */
 export function charCommand(): Command {
   const command = new Command('char')
-    .description('Write with a character model, streaming.')
-    .option('--model <dir>', 'folder of a run, or of one checkpoint (default: the newest in runs/)')
+    .description('Write with a character model, streaming; Ctrl-C ends the text.')
+    .option('--model <dir>', 'folder of a run, or of one checkpoint (default: the newest of `char` in runs/)')
     .option('--prompt <text>', 'what the text begins with (default: a new line)')
     .option('--length <n>', 'characters to write', wholeNumber(1), 600)
     .option(
@@ -38,9 +39,13 @@ async function write(options: CharOptions): Promise<void> {
   const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
   const { length, temperature } = options
   process.stdout.write(options.prompt ?? '')
-  for await (const id of generateIds(model, { prompt: ids, length, temperature, rng: new Rng(seed) })) {
-    process.stdout.write(vocabulary.decode([id]))
-  }
+  await interruptible(async (signal) => {
+    for await (const id of generateIds(model, { prompt: ids, length, temperature, rng: new Rng(seed) })) {
+      process.stdout.write(vocabulary.decode([id]))
+      if (signal.aborted) break
+    }
+    if (signal.aborted) process.exitCode = 130
+  })
   process.stdout.write('\n')
   model[Symbol.dispose]()
 }

@@ -1,9 +1,10 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { load, openCheckpoint } from '@filature/checkpoint'
+import { callOf } from '@filature/command-line'
 import { type CharConfig, type CharModel, type CharVocabulary, describeCharModel } from '@filature/recurrent'
 import { CheckpointError } from '@filature/tensor'
-import { bestCheckpoint } from '@filature/train/node'
+import { bestCheckpoint, newestCheckpoint } from '@filature/train/node'
 
 /** A character model with its weights, from a folder of checkpoints (its best one) or from one checkpoint. */
 export async function openCharModel(
@@ -29,14 +30,27 @@ const isCheckpoint = async (folder: string) =>
     () => false,
   )
 
-/** The run in runs/ that was trained last. */
+/** The character run in runs/ that was trained last; others may lie beside it. */
 export async function newestRun(): Promise<string> {
   const parent = resolve('runs')
   const entries = await readdir(parent).catch(() => [])
-  const times = await Promise.all(
-    entries.map(async (entry) => ({ folder: join(parent, entry), at: (await stat(join(parent, entry))).mtimeMs })),
-  )
-  const newest = times.sort((a, b) => b.at - a.at)[0]
+  const runs: { folder: string; at: number }[] = []
+  for (const folder of entries.map((entry) => join(parent, entry))) {
+    if (await holdsCharModel(folder)) runs.push({ folder, at: (await stat(folder)).mtimeMs })
+  }
+  const newest = runs.sort((a, b) => b.at - a.at)[0]
   if (newest) return newest.folder
-  throw new CheckpointError('no-run', `--model: there is no run in ${parent} yet; train one first, or name a folder.`)
+  throw new CheckpointError(
+    'no-run',
+    `--model: there is no character model in ${parent} yet; train one with \`${callOf('train')} char\`, or name a folder.`,
+  )
+}
+
+async function holdsCharModel(run: string): Promise<boolean> {
+  try {
+    const config = JSON.parse(await readFile(join((await newestCheckpoint(run))!, 'config.json'), 'utf8'))
+    return String(config.model_type).startsWith('char_')
+  } catch {
+    return false // no run, or none that can be read
+  }
 }

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '@filature/command-line'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { listOption } from '../list-option.ts'
+import { prepareFile } from '../output-file.ts'
 import { drawPlots, type LinePlot } from '../plot/line-plot.ts'
 import { layers, type MeasuredLayer, type Size } from './layers.ts'
 import { type Cost, costOf, crossingOf, exponentOf } from './measure.ts'
@@ -18,34 +20,27 @@ interface Options extends BackendOptions {
 export function complexityCommand(): Command {
   const command = new Command('complexity')
     .description('Measure how attention, windows, recurrence and convolution grow, beside the textbook table.')
-    .option(
-      '--lengths <list>',
-      'n; the others are measured at the middle one',
-      sizes,
-      [128, 256, 512, 1024, 2048, 4096],
+    .addOption(
+      sizes('--lengths', 'n, positions; the others are measured at the middle one', [128, 256, 512, 1024, 2048, 4096]),
     )
-    .option('--widths <list>', 'd', sizes, [32, 64, 128, 256, 512])
-    .option('--windows <list>', 'r, positions on each side', sizes, [16, 32, 64, 128])
-    .option('--kernels <list>', 'k', sizes, [3, 5, 9, 17])
+    .addOption(sizes('--widths', 'd, of each position', [32, 64, 128, 256, 512]))
+    .addOption(sizes('--windows', 'r, positions on each side', [16, 32, 64, 128]))
+    .addOption(sizes('--kernels', 'k, positions that a convolution sees', [3, 5, 9, 17]))
     .option('--budget <ms>', 'time for each measurement', wholeNumber(1), 300)
     .option('--out <file>', 'the plot (SVG)', 'complexity.svg')
   return withBackend(command).action(complexity)
 }
 
-function sizes(list: string): number[] {
-  const values = [...new Set(list.split(',').map(Number))].sort((a, b) => a - b)
-  if (values.length < 2 || values.some((n) => !(Number.isInteger(n) && n >= 1))) {
-    throw new InvalidArgumentError('Wanted two whole numbers or more, with commas between.')
-  }
-  return values
-}
+/** Growth takes two sizes at least. */
+const sizes = (flag: string, what: string, usual: readonly number[]) => listOption(`${flag} <list>`, what, usual, 2)
 
 const axes = { n: 'lengths', d: 'widths', r: 'windows', k: 'kernels' } as const
 type Axis = keyof typeof axes
 
 async function complexity(options: Options): Promise<void> {
-  const backend = await activate(options)
   const { budget, out } = options
+  await prepareFile('--out', out)
+  const backend = await activate(options)
   const middle = (values: readonly number[]) => values[Math.floor((values.length - 1) / 2)]!
   const base: Size = {
     n: middle(options.lengths),

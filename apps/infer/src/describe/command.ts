@@ -4,6 +4,7 @@ import type { GenerateOptions } from '@filature/generation'
 import { ConfigError, dispose } from '@filature/tensor'
 import { decodeImage, preprocessBatch } from '@filature/vision'
 import { Command } from 'commander'
+import { drawingOf } from '../drawing.ts'
 import { interruptible } from '../interrupt.ts'
 import { type OpenMiniGPT4, openMiniGPT4 } from './open-minigpt4.ts'
 
@@ -12,7 +13,7 @@ interface DescribeOptions extends BackendOptions {
   prompt?: string
   maxNewTokens: number
   temperature: number
-  beams?: number
+  beams: number
   seed?: number
 }
 
@@ -25,7 +26,7 @@ export function describeCommand(): Command {
     .option('--prompt <text>', 'with <ImageHere> where the picture goes (default: what the model was trained with)')
     .option('--max-new-tokens <n>', 'tokens to write at most', wholeNumber(1), 40)
     .option('--temperature <t>', '0: the likeliest token', numberWithin(0, 100), 0)
-    .option('--beams <n>', 'beam search; the text comes at the end', wholeNumber(1))
+    .option('--beams <n>', 'more than 1: beam search; the text comes at the end', wholeNumber(1), 1)
     .option('--seed <n>', 'of the draws (default: another each time)', wholeNumber(0))
   return withBackend(command).action(describe)
 }
@@ -64,12 +65,10 @@ function settingsOf(
   { tokenizer }: OpenMiniGPT4,
   { maxNewTokens, temperature, beams, seed }: DescribeOptions,
 ): GenerateOptions {
-  const sample = temperature > 0 && (beams ?? 1) === 1
   return {
     maxNewTokens,
     text: () => tokenizer.decodeStream({ skipSpecialTokens: true }),
-    ...(beams === undefined ? {} : { numBeams: beams }),
-    ...(sample ? { sample, temperature, rng: seed ?? Math.floor(Math.random() * 2 ** 32) } : {}),
+    ...drawingOf({ temperature, beams, seed }),
   }
 }
 

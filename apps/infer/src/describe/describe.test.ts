@@ -1,16 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { savePretrained } from '@filature/checkpoint'
 import { Llama } from '@filature/llama'
 import { MiniGPT4 } from '@filature/minigpt4'
 import { QFormer } from '@filature/qformer'
-import { cpu, init, Linear, Rng, useBackend } from '@filature/tensor'
+import { init, Linear, Rng } from '@filature/tensor'
 import { trainBpe } from '@filature/tokenizers'
 import { EvaViT } from '@filature/vision'
 import sharp from 'sharp'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { program } from '../program.ts'
+import { beforeEach, expect, it } from 'vitest'
+import { scratch } from '../__tests__/scratch.ts'
 
 const config = {
   model_type: 'minigpt4',
@@ -42,15 +41,9 @@ class Learner extends MiniGPT4 {
   readonly words_of_mark = new Linear(16, 3)
 }
 
-let folder: string
-let out: string
+const test = scratch()
+const describe = (...args: string[]) => test.run('describe', '--model', join(test.folder, 'run'), ...args)
 beforeEach(async () => {
-  await useBackend(cpu())
-  folder = await mkdtemp(join(tmpdir(), 'filature-describe-'))
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += chunk
-    return true
-  })
   const parts = {
     vision: new EvaViT(config.vision),
     qformer: new QFormer(config.qformer),
@@ -59,26 +52,13 @@ beforeEach(async () => {
   const codec = { encode: () => [], decode: () => '', bosId: 1, bosToken: '<s>', eosId: 2, padId: 0 }
   const model = init(new Learner({ ...parts, codec }), new Rng(4))
   const tokenizer = trainBpe('', { vocabSize: 261, specialTokens: ['<pad>', '<s>', '</s>', '<Img>', '</Img>'] })
-  await savePretrained(model, join(folder, 'run/model'), {
+  await savePretrained(model, join(test.folder, 'run/model'), {
     config,
     files: { 'tokenizer.json': JSON.stringify(tokenizer), 'tokenizer_config.json': JSON.stringify(special) },
   })
 })
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await rm(folder, { recursive: true, force: true })
-})
-
-async function describe(...args: string[]): Promise<string> {
-  out = ''
-  await program().parseAsync(['describe', '--backend', 'cpu', '--model', join(folder, 'run'), ...args], {
-    from: 'user',
-  })
-  return out
-}
-
 async function picture(name: string, format: 'png' | 'jpeg' | 'webp', background = '#cc3300'): Promise<string> {
-  const path = join(folder, name)
+  const path = join(test.folder, name)
   await sharp({ create: { width: 40, height: 24, channels: 3, background } })
     .toFormat(format)
     .toFile(path)
@@ -88,23 +68,24 @@ async function picture(name: string, format: 'png' | 'jpeg' | 'webp', background
 it('says something of PNG, JPEG and WebP, by the picture and the seed', async () => {
   const red = await describe(await picture('red.png', 'png'), '--max-new-tokens', '8')
   expect(red.trimEnd().length).toBeGreaterThan(2)
-  expect(await describe(await picture('red.webp', 'webp'), '--max-new-tokens', '8')).toBeTruthy()
-  expect(await describe(await picture('red.jpg', 'jpeg'), '--max-new-tokens', '8')).toBeTruthy()
-  expect(await describe(join(folder, 'red.png'), '--max-new-tokens', '8')).toBe(red)
+  expect(await describe(await picture('red.webp', 'webp'), '--max-new-tokens', '8')).toBe(red)
+  expect(await describe(await picture('red.jpg', 'jpeg'), '--max-new-tokens', '8')).toBe(red)
+  expect(await describe(join(test.folder, 'red.png'), '--max-new-tokens', '8')).toBe(red)
   expect(await describe(await picture('blue.png', 'png', '#0022ff'), '--max-new-tokens', '8')).not.toBe(red)
-  const drawn = (seed: string) => describe(join(folder, 'red.png'), '--temperature', '2', '--seed', seed)
+  const drawn = (seed: string) => describe(join(test.folder, 'red.png'), '--temperature', '2', '--seed', seed)
   expect(await drawn('1')).toBe(await drawn('1'))
   expect(await drawn('1')).not.toBe(await drawn('2'))
-  expect(await describe(join(folder, 'red.png'), '--beams', '2', '--max-new-tokens', '4')).toBeTruthy()
+  expect(await describe(join(test.folder, 'red.png'), '--beams', '2', '--max-new-tokens', '4')).toMatch(/\S/)
 })
 
 it('refuses what it cannot read, and says what to do', async () => {
   const image = await picture('red.png', 'png')
-  await writeFile(join(folder, 'notes.png'), 'hello')
-  await expect(describe(join(folder, 'notes.png'))).rejects.toThrow(/notes\.png: .*no image known/)
-  await expect(describe(join(folder, 'none.png'))).rejects.toThrow(/none\.png: there is no such file/)
+  await writeFile(join(test.folder, 'notes.png'), 'hello')
+  await expect(describe(join(test.folder, 'notes.png'))).rejects.toThrow(/notes\.png: .*no image known/)
+  await expect(describe(join(test.folder, 'none.png'))).rejects.toThrow(/none\.png: there is no such file/)
+  await expect(describe(image, '--beams', '2', '--temperature', '1')).rejects.toThrow(/--temperature: beams of 2/)
   await expect(describe(image, '--prompt', 'What?')).rejects.toThrow(/write one for each image/)
-  await expect(describe(image, '--model', join(folder, 'none'))).rejects.toThrow(/no such folder/)
-  await writeFile(join(folder, 'run/model/config.json'), '{ "model_type": "llama" }')
+  await expect(describe(image, '--model', join(test.folder, 'none'))).rejects.toThrow(/no such folder/)
+  await writeFile(join(test.folder, 'run/model/config.json'), '{ "model_type": "llama" }')
   await expect(describe(image)).rejects.toThrow(/of type minigpt4, its config\.json says llama/)
 })

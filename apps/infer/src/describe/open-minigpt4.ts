@@ -1,13 +1,11 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { load, openPretrained } from '@filature/checkpoint'
 import { Llama, type LlamaConfig } from '@filature/llama'
 import { MiniGPT4 } from '@filature/minigpt4'
 import { QFormer, type QFormerConfig } from '@filature/qformer'
 import { ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
-import { bestCheckpoint } from '@filature/train/node'
 import { EvaViT, type EvaViTConfig, type Size } from '@filature/vision'
+import { modelFolder } from '../model-folder.ts'
 
 /** config.json of a model that `filature-train caption` saves. */
 interface MiniGPT4Config {
@@ -34,10 +32,7 @@ const headsOfTraining = /^(words|mark)_of_/
 
 /** From a model's folder, or from a run: its `model`, or while it is not finished its best checkpoint. */
 export async function openMiniGPT4(target: string): Promise<OpenMiniGPT4> {
-  const candidates = [target, join(target, 'model')]
-  const folder =
-    candidates.find((path) => existsSync(join(path, 'config.json'))) ??
-    (existsSync(target) ? await bestCheckpoint(target) : target)
+  const folder = await modelFolder(target)
   await using files = await openPretrained(folder)
   const config = files.config as unknown as MiniGPT4Config
   if (config.model_type !== 'minigpt4') {

@@ -1,14 +1,13 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { save, savePretrained } from '@filature/checkpoint'
 import { generate } from '@filature/generation'
-import { type CausalLM, cpu, init, type Module, Rng, useBackend } from '@filature/tensor'
+import { type CausalLM, init, type Module, Rng } from '@filature/tensor'
 import { CharTokenizer, HuggingFaceTokenizer, type Tokenizer, trainBpe } from '@filature/tokenizers'
 import { trainingFolder } from '@filature/train/node'
 import { type GPT2Config, GPT2LMHeadModel, gpt2Dialects, NanoGPT, type NanoGPTConfig } from '@filature/transformer'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { program } from '../program.ts'
+import { expect, it } from 'vitest'
+import { scratch } from '../__tests__/scratch.ts'
 
 const END = '<|endoftext|>'
 const roles = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: END, eos_token: END, pad_token: END }
@@ -18,36 +17,8 @@ const size = { n_embd: 16, n_layer: 2, n_head: 2 }
 const gpt2: GPT2Config = { ...size, vocab_size: 270, n_positions: 24, initializer_range: 0.4 }
 const nanogpt: NanoGPTConfig = { ...size, vocab_size: 6, block_size: 24, bias: false }
 
-let folder: string
-let out: string
-let err: string
-let interruptAt: number | undefined
-beforeEach(async () => {
-  await useBackend(cpu())
-  folder = await mkdtemp(join(tmpdir(), 'filature-causal-'))
-  interruptAt = undefined
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += chunk
-    if (interruptAt !== undefined && --interruptAt === 0) process.emit('SIGINT', 'SIGINT')
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
-    err += chunk
-    return true
-  })
-})
-afterEach(async () => {
-  vi.restoreAllMocks()
-  process.exitCode = undefined
-  await rm(folder, { recursive: true, force: true })
-})
-
-async function write(...args: string[]): Promise<string> {
-  out = ''
-  err = ''
-  await program().parseAsync(['generate', '--backend', 'cpu', ...args], { from: 'user' })
-  return out
-}
+const test = scratch()
+const write = (...args: string[]) => test.run('generate', ...args)
 
 const greedy = ['--temperature', '0', '--max-new-tokens', '9']
 const bpeFiles = { 'tokenizer.json': JSON.stringify(bpe), 'tokenizer_config.json': JSON.stringify(roles) }
@@ -71,21 +42,21 @@ it("writes with a GPT-2: a saved folder's, a run's best, and the hub's bare name
   expect(wanted.length).toBeGreaterThan(10)
 
   const config = { model_type: 'gpt2', architectures: ['GPT2LMHeadModel'], torch_dtype: 'float32', ...gpt2 }
-  const saved = join(folder, 'model')
+  const saved = join(test.folder, 'model')
   await savePretrained(model, saved, { config, files: bpeFiles })
   expect(await write(saved, '--prompt', 'ab cd', ...greedy)).toBe(wanted)
-  expect(err).toMatch(/model \(0 MiB of weights/)
-  expect(err).toMatch(/9 tokens in .* tokens\/s/)
-  expect(await write(folder, '--prompt', 'ab cd', ...greedy)).toBe(wanted) // a finished run: its `model`
+  expect(test.err).toMatch(/model \(0 MiB of weights/)
+  expect(test.err).toMatch(/9 tokens in .* tokens\/s/)
+  expect(await write(test.folder, '--prompt', 'ab cd', ...greedy)).toBe(wanted) // a finished run: its `model`
   expect(await write(saved, '--prompt', 'ab cd', '--dtype', 'bf16', ...greedy)).toMatch(/^ab cd/)
 
-  const run = join(folder, 'run')
+  const run = join(test.folder, 'run')
   const progress = { step: 2, rng: new Rng(0).state, data: {}, optimizer: { name: 'none', steps: {} } }
   const state = { progress: { ...progress, smoothedLoss: null, best: null }, tensors: new Map() }
   await trainingFolder(run, { files: { 'config.json': JSON.stringify(config), ...bpeFiles } }).save(model, state)
   expect(await write(run, '--prompt', 'ab cd', ...greedy)).toBe(wanted)
 
-  const hub = join(folder, 'hub')
+  const hub = join(test.folder, 'hub')
   await savePretrained(model, hub, { config, files: bpeFiles })
   await rm(join(hub, 'model.safetensors'))
   await save(model, hub, { dialect: gpt2Dialects.hub })
@@ -94,7 +65,7 @@ it("writes with a GPT-2: a saved folder's, a run's best, and the hub's bare name
 
 it('writes with a nanoGPT by characters, from a new line where nothing is said', async () => {
   const model = init(new NanoGPT(nanogpt), new Rng(7))
-  const saved = join(folder, 'model')
+  const saved = join(test.folder, 'model')
   const files = { 'tokenizer.json': JSON.stringify(characters.toJSON()) }
   await savePretrained(model, saved, { config: { model_type: 'nanogpt', ...nanogpt }, files })
   expect(await write(saved, '--prompt', 'abc', ...greedy)).toBe(await expected(model, characters, 'abc'))
@@ -105,12 +76,12 @@ it('writes with a nanoGPT by characters, from a new line where nothing is said',
 
 it('ends at Ctrl-C, with what was written so far', async () => {
   const model = init(new GPT2LMHeadModel(gpt2), new Rng(7))
-  await savePretrained(model, folder, { config: { model_type: 'gpt2', ...gpt2 }, files: bpeFiles })
-  const whole = await write(folder, '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '20')
+  await savePretrained(model, test.folder, { config: { model_type: 'gpt2', ...gpt2 }, files: bpeFiles })
+  const whole = await write(test.folder, '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '20')
   const listeners = process.listenerCount('SIGINT')
-  interruptAt = 4
-  const part = await write(folder, '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '20')
-  expect(Number(/(\d+) tokens in/.exec(err)![1])).toBeLessThan(6)
+  test.interruptAt = 4
+  const part = await write(test.folder, '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '20')
+  expect(Number(/(\d+) tokens in/.exec(test.err)![1])).toBeLessThan(6)
   expect(whole.startsWith(part.trimEnd())).toBe(true)
   expect(process.exitCode).toBe(130)
   expect(process.listenerCount('SIGINT')).toBe(listeners)

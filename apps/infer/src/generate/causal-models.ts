@@ -1,6 +1,8 @@
 import type { Checkpoint } from '@filature/checkpoint'
+import type { GenerateOptions } from '@filature/generation'
 import { Llama, llamaConfig } from '@filature/llama'
 import { type CausalLM, ConfigError, type Dialect } from '@filature/tensor'
+import type { Tokenizer } from '@filature/tokenizers'
 import { GPT2LMHeadModel, gpt2Config, gpt2Dialects, NanoGPT, type NanoGPTConfig } from '@filature/transformer'
 
 /** What a configuration says of a causal model, before weights are read. */
@@ -12,6 +14,17 @@ export interface CausalModel {
   readonly eos?: number | readonly number[] | undefined
   /** How the names of the weights become the model's, where they are not. */
   readonly dialect?: (checkpoint: Checkpoint) => Dialect | undefined
+}
+
+/** A model in whatever format, before weights are read. */
+export interface Described {
+  readonly name: string
+  readonly model: Omit<CausalModel, 'dialect'>
+  readonly checkpoint: Checkpoint
+  readonly dialect?: Dialect | undefined
+  readonly tokenizer: () => Promise<Tokenizer>
+  /** What the model's own generation_config.json says. */
+  readonly defaults?: GenerateOptions
 }
 
 type Json = Readonly<Record<string, unknown>>

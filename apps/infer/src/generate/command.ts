@@ -10,6 +10,7 @@ import {
 import { type GenerateOptions, generate, stream } from '@filature/generation'
 import { ConfigError, parametersOf } from '@filature/tensor'
 import { Command, Option } from 'commander'
+import { drawingOf } from '../drawing.ts'
 import { interruptible } from '../interrupt.ts'
 import { type Format, formats, type OpenCausal, openCausal } from './open-causal.ts'
 
@@ -101,7 +102,7 @@ function settingsOf(
   prompt: readonly number[],
   options: GenerateCommandOptions,
 ): GenerateOptions {
-  const { topK, topP, minP, repetitionPenalty, stop, beams } = options
+  const { topK, topP, minP, repetitionPenalty, stop, seed } = options
   const room = context - prompt.length
   if (room < 1) {
     throw new ConfigError(
@@ -109,18 +110,19 @@ function settingsOf(
       `--prompt: it has ${prompt.length} tokens, the model's context ends at ${context}; shorten it.`,
     )
   }
-  const temperature = options.temperature ?? (defaults.sample === false ? 0 : (defaults.temperature ?? 0.8))
-  const sample = temperature > 0 && (beams ?? 1) === 1
-  const shaping = { topK, topP, minP, repetitionPenalty }
-  const said = Object.fromEntries(Object.entries(shaping).filter(([, value]) => value !== undefined))
+  const beams = options.beams ?? defaults.numBeams ?? 1
+  if (beams > 1 && stop) {
+    throw new ConfigError('beams-stop', `--stop: beams of ${beams} end by themselves; leave it out, or take --beams 1.`)
+  }
+  const temperature =
+    options.temperature ?? (beams > 1 || defaults.sample === false ? 0 : (defaults.temperature ?? 0.8))
   const { maxLength: _, sample: __, temperature: ___, ...own } = defaults
   return {
     eosIds: eos,
     ...own,
-    ...said,
     maxNewTokens: Math.min(options.maxNewTokens, room),
-    ...(beams === undefined ? {} : { numBeams: beams }),
-    ...(sample ? { sample, temperature, rng: options.seed ?? Math.floor(Math.random() * 2 ** 32) } : {}),
+    ...drawingOf({ temperature, beams, seed, shaping: given({ topK, topP, minP }) }),
+    ...given({ repetitionPenalty }),
     ...(stop ? { stopStrings: stop } : {}),
     // Primed with the prompt, so that what follows joins on as the tokenizer writes it.
     text: () => {
@@ -128,6 +130,13 @@ function settingsOf(
       for (const id of prompt) text.push(id)
       return text
     },
+  }
+}
+
+/** Without the entries that were left out. */
+function given<T extends object>(options: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>
   }
 }
 

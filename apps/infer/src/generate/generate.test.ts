@@ -1,15 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Checkpoint, openCheckpoint, savePretrained, saveToBytes } from '@filature/checkpoint'
 import { ggufDialect, Llama, type LlamaConfig, metaDialect } from '@filature/llama'
-import { cpu, init, Rng, useBackend } from '@filature/tensor'
+import { init, Rng } from '@filature/tensor'
 import { trainingFolder } from '@filature/train/node'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { gguf } from '../../../../packages/checkpoint/src/__fixtures__/writing-gguf.ts'
 import { llama2c } from '../../../../packages/checkpoint/src/__fixtures__/writing-llama2c.ts'
 import * as torch from '../../../../packages/checkpoint/src/__fixtures__/writing-pickles.ts'
-import { program } from '../program.ts'
+import { scratch } from '../__tests__/scratch.ts'
 
 const config: LlamaConfig = {
   vocab_size: 270,
@@ -33,38 +32,12 @@ const tokens = [
   ...words,
 ]
 
-let folder: string
-let out: string
-let err: string
+const test = scratch()
 let model: Llama
-let interruptAt: number | undefined
-beforeEach(async () => {
-  await useBackend(cpu())
-  folder = await mkdtemp(join(tmpdir(), 'filature-generate-'))
+beforeEach(() => {
   model = init(new Llama(config), new Rng(5))
-  interruptAt = undefined
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    out += chunk
-    if (interruptAt !== undefined && --interruptAt === 0) process.emit('SIGINT', 'SIGINT')
-    return true
-  })
-  vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => {
-    err += chunk
-    return true
-  })
 })
-afterEach(async () => {
-  vi.restoreAllMocks()
-  process.exitCode = undefined
-  await rm(folder, { recursive: true, force: true })
-})
-
-async function generate(...args: string[]): Promise<string> {
-  out = ''
-  err = ''
-  await program().parseAsync(['generate', '--backend', 'cpu', ...args], { from: 'user' })
-  return out
-}
+const generate = (...args: string[]) => test.run('generate', ...args)
 
 /** llama2.c's tokenizer.bin */
 function tokenizerBin(): Buffer {
@@ -79,7 +52,7 @@ function tokenizerBin(): Buffer {
 }
 
 async function huggingFace(name = 'hf', generation: object = {}): Promise<string> {
-  const path = join(folder, name)
+  const path = join(test.folder, name)
   await savePretrained(model, path, {
     config: { model_type: 'llama', ...config },
     files: { 'tokenizer.bin': tokenizerBin(), 'generation_config.json': JSON.stringify(generation) },
@@ -102,7 +75,7 @@ async function tensorsOf(checkpoint: Checkpoint) {
 
 async function ggufFile(): Promise<string> {
   const written = await tensorsOf(await openCheckpoint(await saveToBytes(model, { dialect: ggufDialect(config) })))
-  const path = join(folder, 'model.gguf')
+  const path = join(test.folder, 'model.gguf')
   const text = (key: string, value: string) => (w: Writer) => w.text(key).u32(8).text(value)
   const number = (key: string, value: number) => (w: Writer) => w.text(key).u32(4).u32(value)
   const list = <T>(key: string, type: number, values: readonly T[], write: (w: Writer, value: T) => Writer) => {
@@ -162,13 +135,13 @@ async function llama2cFile(): Promise<string> {
   for (const name of theirs.names()) weights.set(name, (await theirs.read(name)) as Float32Array)
   const sizes = { dim: 16, hidden_dim: 32, n_layers: 2, n_heads: 2, n_kv_heads: 1, vocab_size: 270, max_seq_len: 48 }
   const shared = !weights.has('output.weight')
-  const path = join(folder, 'stories.bin')
+  const path = join(test.folder, 'stories.bin')
   await writeFile(path, llama2c({ ...sizes, version: 1, shared, weights: (name) => weights.get(name)! }))
   return path
 }
 
 async function metaFolder(): Promise<string> {
-  const path = join(folder, 'meta')
+  const path = join(test.folder, 'meta')
   await mkdir(path)
   await torchFile(join(path, 'consolidated.00.pth'))
   const params = { dim: 16, n_layers: 2, n_heads: 2, n_kv_heads: 1, vocab_size: -1, norm_eps: 1e-5 }
@@ -186,11 +159,11 @@ describe('filature-infer generate', () => {
     const expected = await generate(await huggingFace(), ...prompt)
     expect(expected.startsWith('ab cd')).toBe(true)
     expect(expected.length).toBeGreaterThan(8)
-    expect(err).toMatch(/12 tokens in .* tokens\/s/)
+    expect(test.err).toMatch(/12 tokens in .* tokens\/s/)
     expect(await generate(await ggufFile(), ...prompt)).toBe(expected)
-    await writeFile(join(folder, 'tokenizer.bin'), tokenizerBin())
-    const [meta, ckpt] = [await metaFolder(), join(folder, 'ckpt.pt')]
-    expect(await generate(meta, '--tokenizer', join(folder, 'tokenizer.bin'), ...prompt)).toBe(expected)
+    await writeFile(join(test.folder, 'tokenizer.bin'), tokenizerBin())
+    const [meta, ckpt] = [await metaFolder(), join(test.folder, 'ckpt.pt')]
+    expect(await generate(meta, '--tokenizer', join(test.folder, 'tokenizer.bin'), ...prompt)).toBe(expected)
     await torchFile(ckpt, {
       dim: 16,
       n_layers: 2,
@@ -203,12 +176,12 @@ describe('filature-infer generate', () => {
     expect(await generate(ckpt, ...prompt)).toBe(expected)
     expect(await generate(await llama2cFile(), ...prompt)).toBe(expected)
     // and the best checkpoint of a run
-    const run = join(folder, 'run')
+    const run = join(test.folder, 'run')
     const files = { 'config.json': JSON.stringify({ model_type: 'llama', ...config }), 'tokenizer.json': '' }
     const progress = { step: 3, rng: new Rng(0).state, data: {}, optimizer: { name: 'none', steps: {} } }
     const state = { progress: { ...progress, smoothedLoss: null, best: null }, tensors: new Map() }
     await trainingFolder(run, { files }).save(model, state)
-    expect(await generate(run, '--tokenizer', join(folder, 'tokenizer.bin'), ...prompt)).toBe(expected)
+    expect(await generate(run, '--tokenizer', join(test.folder, 'tokenizer.bin'), ...prompt)).toBe(expected)
   })
 
   it('draws by seed, holds weights in half, searches with beams, stops where it is told', async () => {
@@ -218,47 +191,71 @@ describe('filature-infer generate', () => {
     expect(await drawn('1')).toBe(await drawn('1'))
     expect(await drawn('1')).not.toBe(await drawn('2'))
     expect(await drawn('1', '--top-k', '1')).toBe(await generate(path, '--prompt', 'a', '--temperature', '0'))
-    expect(await generate(path, '--prompt', 'a', '--dtype', 'bf16', '--max-new-tokens', '3')).toMatch(/^a/)
-    expect(await generate(path, '--prompt', 'a', '--beams', '3', '--max-new-tokens', '3')).toMatch(/^a/)
+    await generate(path, '--prompt', 'a', '--dtype', 'bf16', '--max-new-tokens', '3')
+    expect(test.err).toMatch(/\n3 tokens in/)
+    expect(await generate(path, '--prompt', 'a', '--beams', '3', '--max-new-tokens', '3')).toMatch(/^a.*\S\n$/s)
+    expect(test.err).toMatch(/\n3 tokens in/)
     const whole = await generate(path, '--prompt', 'a', '--temperature', '0')
     const middle = whole.trimEnd().slice(8, 10)
     const cut = await generate(path, '--prompt', 'a', '--temperature', '0', '--stop', middle)
     expect(cut.trimEnd()).toBe(whole.slice(0, whole.indexOf(middle, 1)).trimEnd())
   })
 
+  it('refuses what would have no effect: shaping draws where nothing is drawn', async () => {
+    const path = await huggingFace()
+    const refused = (...args: string[]) => expect(generate(path, '--prompt', 'a', ...args)).rejects
+    await refused('--beams', '3', '--temperature', '0.7').toThrow(/--temperature: beams of 3 draw nothing/)
+    await refused('--beams', '3', '--top-p', '0.9').toThrow(/--top-p: beams of 3 draw nothing/)
+    await refused('--beams', '3', '--stop', 'x').toThrow(/--stop: beams of 3 end by themselves/)
+    await refused('--temperature', '0', '--min-p', '0.1').toThrow(/--min-p: at temperature 0 nothing is drawn/)
+    // the model's own configuration may ask for beams, or for no draws
+    const beams = await huggingFace('beams', { num_beams: 3 })
+    await expect(generate(beams, '--prompt', 'a', '--top-k', '4')).rejects.toThrow(/--top-k: beams of 3/)
+    expect(await generate(beams, '--prompt', 'a', '--max-new-tokens', '3')).toBe(
+      await generate(path, '--prompt', 'a', '--max-new-tokens', '3', '--beams', '3'),
+    )
+    expect(await generate(beams, '--prompt', 'a', '--beams', '1', '--temperature', '0', '--max-new-tokens', '3')).toBe(
+      await generate(path, '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '3'),
+    )
+    const greedy = await huggingFace('greedy', { do_sample: false })
+    await expect(generate(greedy, '--prompt', 'a', '--top-k', '4')).rejects.toThrow(/--top-k: at temperature 0/)
+  })
+
   it("heeds the model's own configuration, under the command line's", async () => {
     const greedy = await huggingFace('greedy', { do_sample: false, max_length: 5 })
     const first = await generate(greedy, '--prompt', 'a', '--max-new-tokens', '9')
     expect(await generate(greedy, '--prompt', 'a', '--max-new-tokens', '9')).toBe(first)
-    expect(err).toMatch(/9 tokens in/)
+    expect(test.err).toMatch(/9 tokens in/)
     await generate(greedy, '--max-new-tokens', '500')
-    expect(err).toMatch(/47 tokens in|\d tokens in/) // the context ends
+    expect(test.err).toMatch(/\n47 tokens in/) // the context ends, of 48
     await expect(generate(await huggingFace('odd', { num_beam_groups: 4 }))).rejects.toThrow(
       /num_beam_groups: 4 is not/,
     )
   })
 
   it('ends at Ctrl-C', async () => {
-    interruptAt = 4
+    test.interruptAt = 4
     await generate(await huggingFace(), '--prompt', 'a', '--temperature', '0', '--max-new-tokens', '40')
-    expect(Number(/(\d+) tokens in/.exec(err)![1])).toBeLessThan(6)
+    expect(Number(/(\d+) tokens in/.exec(test.err)![1])).toBeLessThan(6)
     expect(process.exitCode).toBe(130)
   })
 
   it('refuses what it cannot do, and says what to do', async () => {
     const path = await huggingFace()
-    await expect(generate(join(folder, 'none'))).rejects.toThrow(/there is no such folder/)
-    await writeFile(join(folder, 'notes.txt'), 'hello')
-    await expect(generate(join(folder, 'notes.txt'))).rejects.toThrow(/--format hf\|gguf\|meta\|llama2c/)
+    await expect(generate(join(test.folder, 'none'))).rejects.toThrow(/there is no such folder/)
+    await writeFile(join(test.folder, 'notes.txt'), 'hello')
+    await expect(generate(join(test.folder, 'notes.txt'))).rejects.toThrow(/--format hf\|gguf\|meta\|llama2c/)
     await expect(generate(path, '--prompt', 'b'.repeat(80))).rejects.toThrow(/context ends at 48; shorten/)
-    await expect(generate(path, '--tokenizer', join(folder, 'none'))).rejects.toThrow(/no such file or folder/)
-    await expect(generate(path, '--tokenizer', join(folder, 'notes.txt'))).rejects.toThrow(/\.json, \.model, \.bin/)
+    await expect(generate(path, '--tokenizer', join(test.folder, 'none'))).rejects.toThrow(/no such file or folder/)
+    await expect(generate(path, '--tokenizer', join(test.folder, 'notes.txt'))).rejects.toThrow(
+      /\.json, \.model, \.bin/,
+    )
     await savePretrained(model, path, { config: { model_type: 'bert' } })
     await expect(generate(path)).rejects.toThrow(/of type llama, gpt2, nanogpt; its config\.json says bert/)
     const meta = await metaFolder()
     await torchFile(join(meta, 'consolidated.01.pth'))
     await expect(generate(meta)).rejects.toThrow(/a slice of 1 parts, but there are 2 files/)
-    await torchFile(join(folder, 'plain.pt'))
-    await expect(generate(join(folder, 'plain.pt'))).rejects.toThrow(/no model_args/)
+    await torchFile(join(test.folder, 'plain.pt'))
+    await expect(generate(join(test.folder, 'plain.pt'))).rejects.toThrow(/no model_args/)
   })
 })

@@ -14,9 +14,8 @@ import {
 } from '@filature/llama'
 import { CheckpointError, ConfigError } from '@filature/tensor'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
-import { type CausalModel, contextOf } from './causal-models.ts'
+import { type CausalModel, contextOf, type Described } from './causal-models.ts'
 import { ggufTokenizer } from './gguf-tokenizer.ts'
-import type { Described } from './open-causal.ts'
 
 /** llama.cpp's single file; its tokenizer is in it. */
 export async function describeGguf(target: string): Promise<Described> {

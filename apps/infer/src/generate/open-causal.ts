@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { type Checkpoint, type HeldDtype, load, openPretrained } from '@filature/checkpoint'
+import { type HeldDtype, load, openPretrained } from '@filature/checkpoint'
 import { type GenerateOptions, optionsFromConfig } from '@filature/generation'
-import { type CausalLM, ConfigError, type Dialect } from '@filature/tensor'
+import { type CausalLM, ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
 import { modelFolder } from '../model-folder.ts'
-import { type CausalModel, causalModel } from './causal-models.ts'
+import { causalModel, type Described } from './causal-models.ts'
 import { describeGguf, describeLlama2c, describeMeta } from './llama-files.ts'
 
 export const formats = ['hf', 'gguf', 'meta', 'llama2c'] as const
@@ -35,16 +35,6 @@ export interface OpenCausalOptions {
   /** A tokenizer's folder or file, in place of the one beside the weights. */
   readonly tokenizer?: string
   readonly onProgress?: (part: number) => void
-}
-
-/** What a format knows before weights are read. */
-export interface Described {
-  readonly name: string
-  readonly model: Omit<CausalModel, 'dialect'>
-  readonly checkpoint: Checkpoint
-  readonly dialect?: Dialect | undefined
-  readonly tokenizer: () => Promise<Tokenizer>
-  readonly defaults?: GenerateOptions
 }
 
 const readers: Record<Format, (target: string) => Promise<Described>> = {

@@ -1,6 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { activate, type BackendOptions, describeBackend, wholeNumber, withBackend } from '@filature/command-line'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
+import { listOption } from '../list-option.ts'
+import { prepareFile } from '../output-file.ts'
 import { drawPlots } from '../plot/line-plot.ts'
 import { gradientByDistance, type RecallOptions, recallAt } from './measure.ts'
 import { type ReaderKind, readerKinds } from './reader.ts'
@@ -15,11 +17,8 @@ interface Options extends BackendOptions, RecallOptions {
 export function recallCommand(): Command {
   const command = new Command('recall')
     .description('Why attention came: what is left of a gradient, and of what was read, over distance.')
-    .option(
-      '--distances <list>',
-      'steps between what is to be recalled and the question',
-      distances,
-      [2, 5, 10, 20, 40, 80],
+    .addOption(
+      listOption('--distances <list>', 'steps between what is to be recalled and the question', [2, 5, 10, 20, 40, 80]),
     )
     .option('--width <n>', 'of embeddings and states', wholeNumber(1), 32)
     .option('--steps <n>', 'training steps of each model at each distance', wholeNumber(1), 300)
@@ -29,17 +28,10 @@ export function recallCommand(): Command {
   return withBackend(command).action(recall)
 }
 
-function distances(list: string): number[] {
-  const values = list.split(',').map(Number)
-  if (values.length === 0 || values.some((n) => !(Number.isInteger(n) && n >= 1))) {
-    throw new InvalidArgumentError('Wanted whole numbers of at least 1, with commas between.')
-  }
-  return [...new Set(values)].sort((a, b) => a - b)
-}
-
 async function recall(options: Options): Promise<void> {
-  const backend = await activate(options)
   const { distances: far, steps, out } = options
+  await prepareFile('--out', out)
+  const backend = await activate(options)
   console.log(`Backend ${describeBackend(backend)}`)
   const gradients = await byKind((kind) => gradientByDistance(kind, far.at(-1)!, options))
   console.log('\nNorm of the gradient at the input, untrained; at the question: 1')

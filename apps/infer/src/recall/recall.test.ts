@@ -60,6 +60,17 @@ it('prints both tables and draws both plots', async () => {
     const svg = await readFile(out, 'utf8')
     expect(svg.match(/<polyline/g)).toHaveLength(8)
     expect(svg).toContain('Recall after 2 steps')
+    const wrong = (list: string) => {
+      const root = program()
+      for (const command of root.commands) command.exitOverride().configureOutput({ writeErr: () => {} })
+      return root.parseAsync(['recall', '--distances', list], { from: 'user' })
+    }
+    for (const list of ['', '1,,2', '0', '2,x', '1.5']) await expect(wrong(list)).rejects.toThrow(/at least 1/)
+    expect(
+      program()
+        .commands.find((command) => command.name() === 'recall')!
+        .helpInformation(),
+    ).toContain('(default: 2,5,10,20,40,80)')
   } finally {
     log.mockRestore()
     await rm(folder, { recursive: true })

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { activate, type BackendOptions, wholeNumber, withBackend } from '@filature/command-line'
 import { ConfigError } from '@filature/tensor'
 import { Command } from 'commander'
+import { prepareFile } from '../output-file.ts'
 import { drawHeatMap } from '../plot/heat-map.ts'
 import { openTranslator } from './open-translator.ts'
 
@@ -28,23 +29,19 @@ async function translate(text: string, options: TranslateOptions): Promise<void>
   if (text.trim() === '') throw new ConfigError('text', 'translate: wanted a sentence, got nothing.')
   await activate(options)
   using translator = await openTranslator(options.model)
-  const { beams, maxTokens } = options
-  const {
-    text: said,
-    source,
-    target,
-    alignment,
-  } = await translator.translate(text, {
-    beams,
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-  })
-  console.log(said)
-  if (options.alignment === undefined) return
-  if (!alignment) {
-    throw new ConfigError('no-alignment', `--alignment: the model in ${translator.where} has no attention to draw.`)
+  const { beams, maxTokens, alignment: picture } = options
+  if (picture !== undefined) {
+    if (!translator.aligns) {
+      throw new ConfigError('no-alignment', `--alignment: the model in ${translator.where} has no attention to draw.`)
+    }
+    await prepareFile('--alignment', picture)
   }
+  const settings = { beams, ...(maxTokens === undefined ? {} : { maxTokens }) }
+  const { text: said, source, target, alignment } = await translator.translate(text, settings)
+  console.log(said)
+  if (picture === undefined || alignment === undefined) return
   const visible = (tokens: readonly string[]) => tokens.map((token) => token.replaceAll(' ', '·'))
   const map = { title: 'Where each word looked', rows: visible(target), columns: visible(source), values: alignment }
-  await writeFile(options.alignment, drawHeatMap(map))
-  console.error(`Drawn in ${options.alignment}.`)
+  await writeFile(picture, drawHeatMap(map))
+  console.error(`Drawn in ${picture}.`)
 }

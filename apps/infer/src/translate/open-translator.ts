@@ -24,6 +24,8 @@ export interface Translation {
 
 export interface Translator extends Disposable {
   readonly where: string
+  /** False of a model without attention: it has no alignment to show. */
+  readonly aligns: boolean
   translate(text: string, options: { beams: number; maxTokens?: number }): Promise<Translation>
 }
 
@@ -57,6 +59,7 @@ export async function openTranslator(folder: string): Promise<Translator> {
 
   return {
     where,
+    aligns: attention !== undefined,
     async translate(text, { beams, maxTokens }) {
       const source = [...tokenizer.encode(text, { parseSpecialTokens: false, addSpecialTokens: false }).ids, end]
       const ids = tidy(() => tensor(Int32Array.from(source), [1, source.length], 'int32') as Tensor2D)

@@ -60,12 +60,9 @@ describe.each(Object.keys(models))('%s', (name) => {
     expect(source.join('')).toBe('the word</s>')
     expect(target.length).toBeGreaterThan(0)
     expect(target.length).toBeLessThanOrEqual(5)
-    expect(
-      target
-        .filter((token) => token !== '</s>')
-        .join('')
-        .trim().length >= 0 && typeof text === 'string',
-    ).toBe(true)
+    const said = target.filter((token) => token !== '</s>')
+    expect(text).toBe(said.join('').trim())
+    expect(target.indexOf('</s>')).toBe(said.length < target.length ? said.length : -1) // the end ends
     expect(alignment).toHaveLength(target.length)
     for (const row of alignment!) {
       expect(row).toHaveLength(source.length)
@@ -84,10 +81,17 @@ it('writes the picture; refuses what it cannot do', async () => {
     expect(svg.startsWith('<svg')).toBe(true)
     expect(svg.match(/<rect/g)!.length).toBeGreaterThan(3)
     expect(svg).toContain('&lt;/s&gt;')
+    await run('the word', '--model', made.gru!, '--alignment', join(folder, 'new', 'out.svg'), '--max-tokens', '2')
+    expect(await readFile(join(folder, 'new', 'out.svg'), 'utf8')).toContain('<svg')
+    log.mockClear()
+    await expect(run('word', '--model', made.gru!, '--alignment', folder)).rejects.toThrow(/wanted a file/)
+    const beneath = join(out, 'out.svg') // a file is no folder
+    await expect(run('word', '--model', made.gru!, '--alignment', beneath)).rejects.toThrow(/cannot be made/)
     await expect(run(' ', '--model', made.gru!)).rejects.toThrow(/wanted a sentence/)
     const config = { ...recurrent, attention: 'none' as const }
     const none = await write('none', { model_type: 'recurrent_seq2seq', ...config }, new RecurrentSeq2Seq(config))
     await expect(run('word', '--model', none, '--alignment', out)).rejects.toThrow(/no attention to draw/)
+    expect(log).not.toHaveBeenCalled() // refused before anything was translated
     const other = await write('other', { model_type: 'char_rnn' }, new RecurrentSeq2Seq(recurrent))
     await expect(run('word', '--model', other)).rejects.toThrow(/got char_rnn/)
     await expect(run('word', '--model', join(folder, 'nowhere'))).rejects.toThrow(/nowhere/)
