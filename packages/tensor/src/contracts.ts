@@ -60,8 +60,12 @@ export interface LayerCache {
 export interface Cache extends Disposable {
   readonly length: number
   layer(index: number): LayerCache
-  /** Keeps the rows `indices` (int32 (B')) of the batch in that order: beams. */
-  reorder(indices: Tensor): void
+  /**
+   * Keeps the rows `indices` (int32 (B')) of the batch in that order: beams.
+   * @param from each row shares all before this position with the row that takes its place, and what it was encoded
+   * from: a cache may leave that where it is; 0 by default
+   */
+  reorder(indices: Tensor, from?: number): void
 }
 
 export interface CausalInputs {

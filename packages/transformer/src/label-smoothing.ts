@@ -35,5 +35,5 @@ export function labelSmoothingLoss(
   const counts = cast(notEqual(ids, pad), 'float32') // (N)
   const smoothed = add(mul(hit, 1 - smoothing), mul(others, smoothing / (V - 2)))
   const target = mul(smoothed, reshape(counts, [-1, 1]))
-  return div(klDivLoss(reshape(logp, [-1, V]), target, 'sum') as Scalar, sum<Scalar>(counts))
+  return div(klDivLoss(reshape(logp, [-1, V]), target, { reduction: 'sum' }), sum<Scalar>(counts))
 }

@@ -14,6 +14,13 @@ export function atLabel(logp: Tensor, labels: Tensor): Tensor1D {
   return tf.sum(tf.where(here, logp, tf.zerosLike(logp)), 1) as Tensor1D
 }
 
+/** Each label's loss (N): 0 where it is ignored, NaN, never a small loss, where it is neither that nor a class. */
+export function counted(loss: Tensor, labels: Tensor, V: number, ignoreIndex: number): Tensor {
+  const known = tf.logicalAnd(tf.greaterEqual(labels, 0), tf.less(labels, V))
+  const checked = tf.where(known, loss, tf.fill(loss.shape, Number.NaN))
+  return tf.where(tf.notEqual(labels, ignoreIndex), checked, tf.zerosLike(loss))
+}
+
 const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
   name: 'SoftmaxCrossEntropy',
   outputs: ['loss'],
@@ -24,14 +31,10 @@ const op: FusedOp<{ logits: Tensor; labels: Tensor }, Attributes> = {
     const hit = tf.neg(atLabel(logp, labels))
     const loss =
       labelSmoothing === 0 ? hit : tf.add(tf.mul(hit, 1 - labelSmoothing), tf.mul(tf.mean(logp, 1), -labelSmoothing))
-    // a label that is no class is NaN, never a small loss
-    const V = logits.shape[1]!
-    const known = tf.logicalAnd(tf.greaterEqual(labels, 0), tf.less(labels, V))
-    const checked = tf.where(known, loss, tf.fill(loss.shape, Number.NaN))
-    const kept = tf.notEqual(labels, ignoreIndex)
-    const rows = tf.where(kept, checked, tf.zerosLike(loss))
+    const rows = counted(loss, labels, logits.shape[1]!, ignoreIndex)
     if (reduction === 'none') return [rows]
-    return [reduction === 'sum' ? tf.sum(rows) : tf.div(tf.sum(rows), tf.sum(tf.cast(kept, 'float32')))]
+    if (reduction === 'sum') return [tf.sum(rows)]
+    return [tf.div(tf.sum(rows), tf.sum(tf.cast(tf.notEqual(labels, ignoreIndex), 'float32')))]
   },
 }
 

@@ -27,9 +27,9 @@ export const losses: Entry[] = [
   }),
   ...of('mseLoss', {
     mean: [pair, ({ x, y }) => t.mseLoss(x, y)],
-    none: [pair, ({ x, y }) => t.mseLoss(x, y, 'none')],
+    none: [pair, ({ x, y }) => t.mseLoss(x, y, { reduction: 'none' })],
   }),
-  ...of('l1Loss', { sum: [pair, ({ x, y }) => t.l1Loss(x, y, 'sum')] }),
+  ...of('l1Loss', { sum: [pair, ({ x, y }) => t.l1Loss(x, y, { reduction: 'sum' })] }),
   ...of('huberLoss', { 'a delta': [pair, ({ x, y }) => t.huberLoss(x, y, { delta: 0.7 })] }),
   ...of('smoothL1Loss', { 'a beta': [pair, ({ x, y }) => t.smoothL1Loss(x, y, { beta: 0.5 })] }),
   ...of('bceWithLogitsLoss', {
@@ -37,7 +37,7 @@ export const losses: Entry[] = [
   }),
   ...of('klDivLoss', {
     batchmean: [{ x: normal([3, 4]), p: probabilities }, ({ x, p }) => t.klDivLoss(x, p)],
-    none: [{ x: normal([3, 4]), p: probabilities }, ({ x, p }) => t.klDivLoss(x, p, 'none')],
+    none: [{ x: normal([3, 4]), p: probabilities }, ({ x, p }) => t.klDivLoss(x, p, { reduction: 'none' })],
   }),
   ...of('nllLoss', {
     mean: [{ x: normal([6, 5]), labels }, (i) => t.nllLoss(i.x, i.labels)],

@@ -66,4 +66,18 @@ export const notANumber: Entry[] = [
       forward,
     ],
   }),
+  ...of('nllLoss', {
+    'a label that is no class': [
+      { x: constant([4, 19]), labels: idsOf([4], [1, 19, -5, -100]) },
+      (i) => t.nllLoss(i.x, i.labels, { reduction: 'none' }),
+      forward,
+    ],
+  }),
+  ...of('crossEntropy', {
+    'a label that is no class, with weights': [
+      { x: constant([4, 19]), labels: idsOf([4], [1, 19, -5, -100]), weight: constant([19]) },
+      (i) => t.crossEntropy(i.x, i.labels, { weight: i.weight, labelSmoothing: 0.1, reduction: 'none' }),
+      forward,
+    ],
+  }),
 ]
