@@ -1,6 +1,10 @@
 import {
+  capture,
+  clone,
   concat,
+  gather,
   init,
+  mul,
   narrow,
   Rng,
   type Scalar,
@@ -10,6 +14,7 @@ import {
   type Tensor4D,
   tensor,
   tidy,
+  tile,
   valueAndGrads,
   valueAndGradsOf,
 } from '@filature/tensor'
@@ -81,6 +86,86 @@ await forEachBackend(() => {
     const { grads } = valueAndGradsOf(() => sum<Scalar>(square(cache.layer(0).append(other, other).k)), [other])
     await expectClose(grads[0]!, other.mul(2))
     expect(cache.length).toBe(20)
+  })
+
+  it('a batch grows beyond its first room, its rows change places behind what they share', async () => {
+    const [B, G, D] = [3, 2, 4]
+    using cache = new KeyValueCache({ layers: 1, batch: B, capacity: 200 })
+    let held: Tensor4D | undefined
+    let added = 0
+    const append = async (T: number, shared = false) => {
+      const rows = randomTensor(`piece ${added++}`, [shared ? 1 : B, T, G, D]) as Tensor4D
+      const x = shared ? (tile(rows, [B, 1, 1, 1]) as Tensor4D) : rows
+      held = held ? concat([held, x], 1) : x
+      const { k, v } = cache.layer(0).append(x, mul(x, 2))
+      await expectClose(k, held, { atol: 0 })
+      await expectClose(v, mul(held, 2), { atol: 0 })
+      return k
+    }
+    const reorder = (order: number[], hinted = true) => {
+      const rows = tensor(order, [order.length], 'int32')
+      const moved = gather<Tensor4D>(held!, rows, 0)
+      const S = held!.shape[1]
+      const [old, next] = [held!.dataSync(), moved.dataSync()]
+      const from = Array.from(old).reduce((least, value, i) => {
+        return value === next[i] ? least : Math.min(least, Math.floor(i / (G * D)) % S)
+      }, S)
+      held = moved
+      cache.reorder(rows, hinted ? from : undefined)
+      return from
+    }
+    const seen = await append(3, true)
+    await append(1, true)
+    expect(reorder([2, 0, 0])).toBe(4) // all alike so far
+    await append(1)
+    expect(reorder([2, 0, 0])).toBe(4)
+    await append(70) // more than the first room
+    expect(reorder([0, 2, 1])).toBe(5) // the last two shared one position more
+    await append(1)
+    expect(reorder([0, 1, 2])).toBe(76)
+    await append(1)
+    reorder([2, 2, 1], false)
+    await append(1)
+    expect(reorder([1, 0, 2])).toBe(77)
+    await append(1)
+    expect(reorder([1, 0, 1])).toBe(5)
+    await append(2)
+    cache.truncate(40)
+    held = narrow(held!, 1, 0, 40)
+    await append(1)
+    expect(cache.length).toBe(41)
+    await expectClose(seen, tile(randomTensor('piece 0', [1, 3, G, D]), [B, 1, 1, 1]), { atol: 0 })
+    const two = randomTensor('two', [2, 1, G, D]) as Tensor4D
+    expect(() => cache.layer(0).append(two, two)).toThrow(/of the 3 rows that it holds/)
+  })
+
+  it('attends to a batch as one sequence: the same under masks and head masks, and when it is looked at', async () => {
+    const attention = init(new MultiheadAttention(12, 3), new Rng(1))
+    const [B, T] = [3, 9]
+    const x = randomTensor('batch', [B, T, 12]) as Tensor3D
+    const headMask = randomTensor('heads', [B, 3])
+    const padding = tensor(
+      Array.from({ length: B * T }, (_, i) => (i % T < Math.floor(i / T) ? 1 : 0)),
+      [B, T],
+      'bool',
+    )
+    const full = attention.forward(x, x, x, { causal: true, headMask, keyPaddingMask: padding })
+    using cache = new KeyValueCache({ layers: 1, batch: B, capacity: T })
+    let at = 0
+    const parts = [4, 1, 2, 1, 1].map((length, step) => {
+      const piece = narrow(x, 1, at, at + length)
+      at += length
+      const keyPaddingMask = narrow(padding, 1, 0, at)
+      const run = () =>
+        attention.forward(piece, piece, piece, { causal: true, headMask, keyPaddingMask, cache: cache.layer(0) })
+      if (step !== 3) return run()
+      using looked = capture(attention, ['k', 'pattern'], run)
+      expect(looked.activations.get('k')!.shape).toEqual([B, at, 3, 4])
+      expect(looked.activations.get('pattern')!.shape).toEqual([B, 3, 1, at])
+      return clone(looked.output)
+    })
+    await expectClose(concat(parts, 1), full)
+    attention[Symbol.dispose]()
   })
 
   it('keeps the chosen rows, forgets from a length on', async () => {

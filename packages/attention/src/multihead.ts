@@ -165,7 +165,6 @@ export class MultiheadAttention extends AttentionModule {
       q = splitHeads(this.project(query, 0), this.heads)
       ;({ k, v } = this.keyValues(key, value))
     }
-    if (inputs.cache) ({ k, v } = inputs.cache.append(k, v))
     return this.mix(q, k, v, inputs)
   }
 
@@ -178,8 +177,9 @@ export class MultiheadAttention extends AttentionModule {
     return linear(x, weight, bias)
   }
 
-  private mix(q: Tensor4D, k: Tensor4D, v: Tensor4D, inputs: MultiheadInputs): Tensor3D {
-    const [B, S, H, D] = k.shape
+  private mix(q: Tensor4D, k: Tensor4D, v: Tensor4D, { cache, ...inputs }: MultiheadInputs): Tensor3D {
+    const [B, T, H, D] = k.shape
+    const S = (cache?.length ?? 0) + T
     const extraKeys: Tensor4D[] = []
     const extraValues: Tensor4D[] = []
     if (this.bias_k && this.bias_v) {
@@ -192,11 +192,13 @@ export class MultiheadAttention extends AttentionModule {
     }
     const extra = extraKeys.length
     const bias = this.biasOf(q, S, extra, inputs)
+    if (cache && extra) ({ k, v } = cache.append(k, v)) // those at the end are never held
     const heads = this.attend(q, extra ? concat([k, ...extraKeys], 1) : k, extra ? concat([v, ...extraValues], 1) : v, {
       bias,
       // with keys at the end the diagonal moves: the mask then says it
       causal: inputs.causal === true && extra === 0,
       headMask: inputs.headMask,
+      cache: extra ? undefined : cache,
       dropout: this.patternDropout.draw(),
     })
     return this.out_proj.forward(joinHeads(heads))

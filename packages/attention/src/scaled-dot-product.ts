@@ -1,6 +1,7 @@
 import {
   type AttentionOptions,
   attention,
+  type LayerCache,
   Module,
   mul,
   reshape,
@@ -9,6 +10,7 @@ import {
   type Tensor3D,
   type Tensor4D,
 } from '@filature/tensor'
+import { cachedAttention } from './cache.ts'
 
 export interface ScaledDotProductOptions extends AttentionOptions {
   /** Factor on each head, (H) or (B, H): 0 silences a head. */
@@ -26,10 +28,12 @@ export function scaledDotProduct(
   v: Tensor4D,
   { headMask, ...options }: ScaledDotProductOptions = {},
 ): Tensor4D {
-  const heads = attention(q, k, v, options)
-  // a factor on a head's pattern is a factor on its result
-  return headMask ? mul(heads, headFactors(headMask, heads)) : heads
+  return masked(attention(q, k, v, options), headMask)
 }
+
+/** A factor on a head's pattern is a factor on its result. */
+const masked = (heads: Tensor4D, headMask: Tensor | undefined): Tensor4D =>
+  headMask ? mul(heads, headFactors(headMask, heads)) : heads
 
 /** (H) or (B, H) -> (1 or B, 1, H, 1) */
 function headFactors(headMask: Tensor, heads: Tensor4D): Tensor4D {
@@ -51,14 +55,21 @@ function headFactors(headMask: Tensor, heads: Tensor4D): Tensor4D {
 export abstract class AttentionModule extends Module {
   static override readonly taps: readonly string[] = ['q', 'k', 'v', 'pattern', 'heads']
 
+  /** With a cache, k and v are those of the new positions, which it takes in; their taps see all of them. */
   protected attend(
     q: Tensor4D,
     k: Tensor4D,
     v: Tensor4D,
-    options: Omit<ScaledDotProductOptions, 'onPattern'> = {},
+    { cache, ...options }: Omit<ScaledDotProductOptions, 'onPattern'> & { cache?: LayerCache | undefined } = {},
   ): Tensor4D {
     const onPattern = this.tapFor<Tensor4D>('pattern')
-    const heads = scaledDotProduct(this.tap('q', q), this.tap('k', k), this.tap('v', v), { ...options, onPattern })
+    const queries = this.tap('q', q)
+    if (cache && !onPattern && !this.tapFor('k') && !this.tapFor('v')) {
+      const { headMask, ...rest } = options
+      return this.tap('heads', masked(cachedAttention(cache, queries, k, v, rest), headMask))
+    }
+    const all = cache ? cache.append(k, v) : { k, v }
+    const heads = scaledDotProduct(queries, this.tap('k', all.k), this.tap('v', all.v), { ...options, onPattern })
     return this.tap('heads', heads)
   }
 }

@@ -39,7 +39,7 @@ export async function beamSearch(stepper: Stepper, rows: Rows, settings: Setting
     } else {
       prefill = await read(stepper.first())
       scores = repeatRows(prefill, prompts, numBeams)
-      stepper.reorder(copies)
+      stepper.reorder(copies, 0)
       rows.reorder(copies)
     }
     signal?.throwIfAborted()
@@ -59,9 +59,11 @@ export async function beamSearch(stepper: Stepper, rows: Rows, settings: Setting
     }
     const order = Int32Array.from(chosen, ({ beam }) => beam)
     for (const [i, { score }] of chosen.entries()) beamScores[i] = score
+    // beams of one prompt whose tokens are the same so far come from the same beam
+    const from = rows.divergence(order)
     rows.reorder(order)
     rows.append(Int32Array.from(chosen, ({ token }) => token))
-    if (rows.length < settings.maxLength && !done.every(Boolean)) stepper.reorder(order)
+    if (rows.length < settings.maxLength && !done.every(Boolean)) stepper.reorder(order, from)
   }
   for (let prompt = 0; prompt < prompts; prompt++) {
     if (done[prompt]) continue

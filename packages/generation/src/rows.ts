@@ -32,6 +32,17 @@ export class Rows {
     this.length++
   }
 
+  /** The first position at which one of the rows differs from the row that is to take its place. */
+  divergence(rows: Int32Array): number {
+    if (rows.length !== this.count) return 0
+    let from = this.length
+    rows.forEach((row, place) => {
+      const [old, next] = [this.#ids[place]!, this.#ids[row]!]
+      for (let i = 0; i < from; i++) if (old[i] !== next[i]) from = i
+    })
+    return from
+  }
+
   /** Goes on with these rows, in this order. */
   reorder(rows: Int32Array): void {
     this.#ids = Array.from(rows, (row) => this.#ids[row]!.slice())

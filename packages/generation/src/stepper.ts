@@ -23,8 +23,11 @@ export interface Stepper extends Disposable {
   first(): Tensor2D
   /** Scores behind one more token in each row; `ids` (R, L), flat, are all tokens so far, the new ones included. */
   next(ids: Int32Array): Tensor2D
-  /** Goes on with these rows, in this order. */
-  reorder(rows: Int32Array): void
+  /**
+   * Goes on with these rows, in this order.
+   * @param from each row shares its tokens before this position, prompt and all, with the row that takes its place
+   */
+  reorder(rows: Int32Array, from: number): void
 }
 
 /** Runs a forward pass in the scope and under the edits of the call. */
@@ -84,10 +87,12 @@ export class CausalStepper implements Stepper {
     )
   }
 
-  reorder(rows: Int32Array): void {
+  reorder(rows: Int32Array, from: number): void {
     this.#rows = rows.length
     if (this.#masks) this.#masks = Array.from(rows, (row) => [...this.#masks![row]!])
-    reorderCache(this.#cache, rows)
+    const { width, begin, batch } = this.#prompt
+    const promptTokens = begin.length / batch // one stands for embeddings
+    reorderCache(this.#cache, rows, from < promptTokens ? 0 : from - promptTokens + width)
   }
 
   [Symbol.dispose](): void {
@@ -113,9 +118,9 @@ function maskedInputs(masks: readonly number[][], width: number): CausalInputs {
   }
 }
 
-function reorderCache(cache: Cache | undefined, rows: Int32Array): void {
+function reorderCache(cache: Cache | undefined, rows: Int32Array, from: number): void {
   if (!cache) return
-  tidy(() => cache.reorder(tensor(rows, [rows.length], 'int32')))
+  tidy(() => cache.reorder(tensor(rows, [rows.length], 'int32'), from))
 }
 
 interface Encoded {
@@ -183,9 +188,10 @@ export class EncoderDecoderStepper<Source> implements Stepper {
     )
   }
 
-  reorder(rows: Int32Array): void {
+  reorder(rows: Int32Array, from: number): void {
     this.rows = rows.length
-    reorderCache(this.#cache, rows)
+    reorderCache(this.#cache, rows, from)
+    if (from > 0) return // the sources are the same
     const before = this.#encoded
     this.#encoded = tidy((): Encoded => {
       const indices = tensor(rows, [rows.length], 'int32')

@@ -88,10 +88,9 @@ export class LlamaAttention extends AttentionModule {
   /** x (B, T, C) -> (B, T, C) */
   forward(x: Tensor3D, { positions: { cos, sin }, bias, cache }: BlockInputs): Tensor3D {
     const q = rotary(splitHeads(this.q_proj.forward(x), this.#heads), cos, sin) // (B, T, H, D)
-    let k = rotary(splitHeads(this.k_proj.forward(x), this.#groups), cos, sin) // (B, T, G, D)
-    let v = splitHeads(this.v_proj.forward(x), this.#groups)
-    if (cache) ({ k, v } = cache.append(k, v)) // (B, S, G, D)
-    const heads = this.attend(q, k, v, { causal: true, bias, dropout: this.dropout.draw() })
+    const k = rotary(splitHeads(this.k_proj.forward(x), this.#groups), cos, sin) // (B, T, G, D)
+    const v = splitHeads(this.v_proj.forward(x), this.#groups)
+    const heads = this.attend(q, k, v, { causal: true, bias, cache, dropout: this.dropout.draw() })
     return this.o_proj.forward(joinHeads(heads))
   }
 }

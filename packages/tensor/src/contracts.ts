@@ -11,6 +11,7 @@ export interface ByteSource {
   close(): Promise<void>
 }
 
+/** Element types of a file, by the names safetensors gives them. */
 export type FileDtype =
   | 'F64'
   | 'F32'
@@ -26,6 +27,7 @@ export type FileDtype =
   | 'U8'
   | 'BOOL'
 
+/** What reading a tensor gives, row-major. */
 export type FileArray =
   | Float64Array
   | Float32Array
@@ -68,6 +70,7 @@ export interface Cache extends Disposable {
   reorder(indices: Tensor, from?: number): void
 }
 
+/** What a step of a decoder-only model reads. */
 export interface CausalInputs {
   /** int32 (B, T); or give `embeds`. */
   ids?: Tensor2D

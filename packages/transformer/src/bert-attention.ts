@@ -78,8 +78,9 @@ export class BertSelfAttention extends AttentionModule {
     const q = splitHeads(this.query.forward(x), H) // (B, T, H, D)
     let k = splitHeads(this.key.forward(source ?? x), H) // (B, S, H, D)
     let v = splitHeads(this.value.forward(source ?? x), H)
-    if (cache && !source) ({ k, v } = cache.append(k, v))
+    const held = source ? undefined : cache
     const distances = this.distance_embedding?.weight.value as Tensor2D | undefined
+    if (held && distances) ({ k, v } = held.append(k, v)) // distances are counted from all of the keys
     // a source's positions are counted from 0 beside the queries; cached positions come before them
     const start = source ? 0 : k.shape[1] - q.shape[1]
     const relative =
@@ -89,6 +90,7 @@ export class BertSelfAttention extends AttentionModule {
     const heads = this.attend(q, k, v, {
       bias: addBiases(relative, bias),
       headMask,
+      cache: distances ? undefined : held,
       dropout: this.dropout.draw(),
     })
     return joinHeads(heads)

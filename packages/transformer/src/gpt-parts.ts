@@ -4,7 +4,6 @@ import {
   type CausalInputs,
   ConfigError,
   type Embedding,
-  type LayerCache,
   split,
   type Tensor3D,
   type Tensor4D,
@@ -25,15 +24,6 @@ export function embedded(
   return add(words, positionIds ? wpe.forward(positionIds) : wpe.rows(words.shape[1], cache?.length ?? 0))
 }
 
-/**
- * A joint projection taken apart, with the cached keys and values in front.
- * (B, T, 3 C) -> q (B, T, H, D), k and v (B, S, H, D)
- */
-export function queriesKeysValues(
-  joined: Tensor3D,
-  heads: number,
-  cache: LayerCache | undefined,
-): { q: Tensor4D; k: Tensor4D; v: Tensor4D } {
-  const [q, k, v] = split(joined, 3, 2).map((part) => splitHeads(part, heads)) as [Tensor4D, Tensor4D, Tensor4D]
-  return { q, ...(cache ? cache.append(k, v) : { k, v }) }
-}
+/** A joint projection taken apart: queries, keys and values. (B, T, 3 C) -> thrice (B, T, H, D) */
+export const queriesKeysValues = (joined: Tensor3D, heads: number) =>
+  split(joined, 3, 2).map((part) => splitHeads(part, heads)) as [q: Tensor4D, k: Tensor4D, v: Tensor4D]

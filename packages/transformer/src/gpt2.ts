@@ -60,13 +60,13 @@ export class GPT2Attention extends AttentionModule {
   }
 
   forward(x: Tensor3D, { bias, headMask, cache }: BlockInputs): Tensor3D {
-    // (B, T, H, D), and twice (B, S, H, D)
-    const { q, k, v } = queriesKeysValues(this.c_attn.forward(x), this.#heads, cache)
+    const [q, k, v] = queriesKeysValues(this.c_attn.forward(x), this.#heads) // each (B, T, H, D)
     const heads = this.attend(q, k, v, {
       causal: true,
       scale: this.#scale,
       bias,
       headMask,
+      cache,
       dropout: this.attn_dropout.draw(),
     })
     return this.resid_dropout.forward(this.c_proj.forward(joinHeads(heads)))

@@ -74,9 +74,8 @@ export class CausalSelfAttention extends AttentionModule {
   }
 
   forward(x: Tensor3D, { bias, cache }: BlockInputs): Tensor3D {
-    // (B, T, H, D), and twice (B, S, H, D)
-    const { q, k, v } = queriesKeysValues(this.c_attn.forward(x), this.#heads, cache)
-    const heads = this.attend(q, k, v, { causal: true, bias, dropout: this.attn_dropout.draw() })
+    const [q, k, v] = queriesKeysValues(this.c_attn.forward(x), this.#heads) // each (B, T, H, D)
+    const heads = this.attend(q, k, v, { causal: true, bias, cache, dropout: this.attn_dropout.draw() })
     return this.resid_dropout.forward(this.c_proj.forward(joinHeads(heads)))
   }
 }
