@@ -201,7 +201,7 @@ export function differentiate<T extends Tensor | Tensor[]>(
   }
 }
 
-/** Value and gradients of a scalar function of tensors; a tensor it does not depend on gets null. */
+/** Value and gradients of a scalar function of tensors; a tensor it does not depend on gets null. Tracked by the tidy around. */
 export function valueAndGradsOf(fn: () => tf.Scalar, xs: Tensor[]): { value: tf.Scalar; grads: (Tensor | null)[] } {
   return differentiate(fn, xs)
 }

@@ -11,6 +11,7 @@ export interface Rule {
   toTheirs(table: TensorTable): TensorTable
 }
 
+/** Rules in the order in which they turn a file's names and layouts into the model's. */
 export class Dialect {
   readonly name: string
   readonly rules: readonly Rule[]

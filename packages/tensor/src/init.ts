@@ -1,3 +1,4 @@
+import { ConfigError } from './errors.ts'
 import type { Rng } from './rng.ts'
 import { type Shape, sizeOf } from './types.ts'
 
@@ -14,6 +15,7 @@ function fans(shape: Shape): { fanIn: number; fanOut: number } {
   return { fanIn: (shape[1] ?? shape[0] ?? 1) * kernel, fanOut: (shape[0] ?? 1) * kernel }
 }
 
+/** The same number everywhere. */
 export const constant =
   (value: number): Initializer =>
   (shape) =>
@@ -21,13 +23,24 @@ export const constant =
 export const zerosInit: Initializer = constant(0)
 export const onesInit: Initializer = constant(1)
 
+/** Normal numbers. */
 export const normal = (std = 1, mean = 0): Initializer => draw((n, _, rng) => rng.normal(n, mean, std))
 
+/** Numbers between low and high, all as likely. */
 export const uniform = (low: number, high: number): Initializer => draw((n, _, rng) => rng.uniform(n, low, high))
 
-/** Normal numbers drawn again until they lie in low..high (absolute bounds), as timm's `trunc_normal_` has them. */
-export const truncatedNormal = (std = 1, { mean = 0, low = -2, high = 2 } = {}): Initializer =>
-  draw((n, _, rng) => {
+/**
+ * Normal numbers drawn again until they lie in low..high (absolute bounds), as timm's `trunc_normal_` has them.
+ * @throws ConfigError where hardly any number would: no part of low..high lies within four std of the mean
+ */
+export const truncatedNormal = (std = 1, { mean = 0, low = -2, high = 2 } = {}): Initializer => {
+  if (!(low < high && low <= mean + 4 * std && high >= mean - 4 * std)) {
+    throw new ConfigError(
+      'init-bounds',
+      `truncatedNormal: wanted bounds within four std of the mean, got ${low}..${high} for mean ${mean}, std ${std}.`,
+    )
+  }
+  return draw((n, _, rng) => {
     const out = new Float64Array(n)
     let filled = 0
     while (filled < n) {
@@ -35,6 +48,7 @@ export const truncatedNormal = (std = 1, { mean = 0, low = -2, high = 2 } = {}):
     }
     return out
   })
+}
 
 /** Glorot and Bengio 2010: uniform in +-gain sqrt(6 / (fanIn + fanOut)). */
 export const xavierUniform = (gain = 1): Initializer =>

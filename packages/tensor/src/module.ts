@@ -39,6 +39,7 @@ export abstract class Module implements Disposable {
   }
 }
 
+/** Whether it is a module, of this copy of the package or another. */
 export const isModule = (x: unknown): x is Module => typeof x === 'object' && x !== null && MODULE in x
 
 /** What a checkpoint stores under one name. */
@@ -102,7 +103,10 @@ export function moduleAt(root: Module, path: string): Module {
   throw new UsageError('module-path', `moduleAt: no module at '${path}' of this ${root.constructor.name}.`)
 }
 
-/** Draws every parameter's initial value from the stream of its path: adding a layer leaves the others' unchanged. */
+/**
+ * Draws every parameter's initial value from the stream of its path: adding a layer leaves the others' unchanged.
+ * @throws MemoryError where the backend cannot hold them, before any is drawn
+ */
 export function init<M extends Module>(model: M, rng: Rng): M {
   const parameters = parametersOf(model)
   const sizes = [...parameters.values()].map(({ shape, hasValue }) => (hasValue ? 0 : 4 * sizeOf(shape)))

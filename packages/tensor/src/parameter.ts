@@ -90,6 +90,7 @@ export class Parameter {
   }
 }
 
+/** Numbers that a buffer derives, by its type: float32, int32, bool. */
 export type HostArray = Float32Array | Int32Array | Uint8Array
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { constant, normal, torchUniform, truncatedNormal, uniform, withZeroRow, xavierUniform } from './init.ts'
+import { Embedding } from './layers/embedding.ts'
 import { hash64, philox, philoxWords } from './philox.ts'
 import { Rng } from './rng.ts'
 
@@ -66,6 +67,8 @@ describe('Rng', () => {
   it('refuses a seed that is no whole number', () => {
     expect(() => new Rng(0.5)).toThrow(/whole number/)
     expect(() => new Rng(-1)).toThrow(/whole number/)
+    for (const bound of [0, -1, 1.5, 2 ** 33]) expect(() => new Rng(1).integer(bound)).toThrow(/wanted a bound/)
+    expect(new Rng(1).integer(1)).toBe(0)
   })
 })
 
@@ -95,5 +98,14 @@ describe('initialisers', () => {
     const values = withZeroRow(normal(1), 1)([3, 4], new Rng(1))
     expect(Array.from(values.subarray(4, 8))).toEqual([0, 0, 0, 0])
     expect(values[0]).not.toBe(0)
+  })
+
+  it('refuse bounds in which hardly any number lies, and a row that is none', () => {
+    for (const bounds of [{ low: 5, high: 9 }, { low: 1, high: 1 }, { mean: 7 }, { low: Number.NaN }]) {
+      expect(() => truncatedNormal(1, bounds)).toThrow(/wanted bounds within four std of the mean/)
+    }
+    for (const paddingIdx of [-1, 3, 0.5]) {
+      expect(() => new Embedding(3, 2, { paddingIdx })).toThrow(/wanted a paddingIdx from 0 to 2/)
+    }
   })
 })

@@ -9,7 +9,7 @@ const TO_UNIT = 2 ** -32
  */
 export class Rng {
   readonly key: Words2
-  /** Words drawn so far, in blocks of four. */
+  /** Draws made so far, of however many words each. */
   position: number
 
   constructor(seed: number | Words2, position = 0) {
@@ -63,8 +63,11 @@ export class Rng {
     return this.words(1)[0]! * TO_UNIT
   }
 
-  /** One whole number in 0..bound-1, without bias. */
+  /** One whole number in 0..bound-1, without bias; bound is a whole number from 1 to 2^32. */
   integer(bound: number): number {
+    if (!(Number.isInteger(bound) && bound >= 1 && bound <= 2 ** 32)) {
+      throw new ConfigError('rng-bound', `Rng: wanted a bound that is a whole number from 1 to 2^32, got ${bound}.`)
+    }
     const limit = 2 ** 32 - (2 ** 32 % bound)
     for (;;) {
       for (const word of this.words(4)) if (word < limit) return word % bound

@@ -17,6 +17,7 @@ export function inference<T>(fn: () => T): T {
   return enterScope({ ...currentScope(), training: undefined }, fn)
 }
 
+/** Whether a training run is going on, in which dropout draws. */
 export function isTraining(): boolean {
   return currentScope().training !== undefined
 }

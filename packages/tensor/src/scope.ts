@@ -31,6 +31,7 @@ interface Training {
   readonly calls: Map<string, number>
 }
 
+/** What `enterScope` enters: a training run or none, and those that look at taps. */
 export interface RunScope {
   readonly training: Training | undefined
   readonly tappings: readonly ActiveTapping[]
@@ -86,6 +87,7 @@ export function nextDraw(module: object): { key: Words2; counter: Words2 } | nul
 
 const join = (path: string, site: string) => (path === '' ? site : `${path}.${site}`)
 
+/** Whether anybody looks at a module's tap. */
 export function tapWanted(module: object, site: string): boolean {
   return current.tappings.some(({ paths, matches }) => {
     const path = paths.get(module)
@@ -93,6 +95,7 @@ export function tapWanted(module: object, site: string): boolean {
   })
 }
 
+/** Shows an activation to all who look at it; returns what the last edit made of it. */
 export function tapAt<T extends Tensor>(module: object, site: string, x: T): T {
   if (current.tappings.length === 0) return x
   let y = x

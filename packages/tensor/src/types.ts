@@ -32,6 +32,7 @@ export function sizeOf(shape: Shape): number {
   return shape.reduce((size, d) => size * d, 1)
 }
 
+/** Whether two shapes have the same axes. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((d, i) => d === b[i])
 }

@@ -19,6 +19,7 @@ export interface WeightStore {
   dispose(): void
 }
 
+/** float32 on the backend. */
 export class DenseStore implements WeightStore {
   readonly format = 'float32'
   readonly #tensor: Tensor

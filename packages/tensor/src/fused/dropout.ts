@@ -4,6 +4,7 @@ import { philoxWords, type Words2 } from '../philox.ts'
 import { type Shape, sizeOf, type Tensor } from '../types.ts'
 import { type FusedOp, runFused } from './op.ts'
 
+/** Which mask is drawn: the same for the same numbers, on every backend. */
 export interface DropoutDraw {
   rate: number
   /** Philox key and upper counter words; see `nextDraw`. */

@@ -62,6 +62,7 @@ export const sigmoid = <T extends Tensor>(x: T): T => activation(x, 'sigmoid')
 export function softplus<T extends Tensor>(x: T): T {
   return tf.add(tf.relu(x), tf.log1p(tf.exp(tf.neg(tf.abs(x)))))
 }
+/** log(sigmoid(x)), without underflow. */
 export function logSigmoid<T extends Tensor>(x: T): T {
   return tf.neg(softplus(tf.neg(x)))
 }
@@ -73,6 +74,7 @@ export function mish<T extends Tensor>(x: T): T {
 export function leakyRelu<T extends Tensor>(x: T, slope = 0.01): T {
   return tf.add(tf.mul(tf.relu(x), 1 - slope), tf.mul(x, slope))
 }
+/** x above 0, alpha (exp(x) - 1) elsewhere (Clevert, Unterthiner and Hochreiter 2015). */
 export function elu<T extends Tensor>(x: T, alpha = 1): T {
   // exp only where x < 0: no overflow in the branch not taken
   return tf.add(tf.relu(x), tf.mul(tf.sub(tf.exp(tf.minimum(x, 0)), 1), alpha))
@@ -95,9 +97,11 @@ function limited<T extends Tensor>(x: T, low: number, high: number): T {
     }),
   }) as T
 }
+/** x within 0..6. */
 export function relu6<T extends Tensor>(x: T): T {
   return limited(x, 0, 6)
 }
+/** x within -1..1. */
 export function hardtanh<T extends Tensor>(x: T): T {
   return limited(x, -1, 1)
 }

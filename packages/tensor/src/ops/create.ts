@@ -31,26 +31,32 @@ interface Adopting {
   makeTensorInfo(shape: number[], dtype: DType, values: Float32Array): tf.TensorInfo
 }
 
+/** A tensor without axes. */
 export function scalar(value: number, dtype: DType = 'float32'): Scalar {
   return tf.scalar(value, dtype)
 }
 
+/** Zeros of a shape. */
 export function zeros<const S extends Shape>(shape: S, dtype: DType = 'float32'): OfShape<S> {
   return tf.zeros(shape as unknown as number[], dtype) as unknown as OfShape<S>
 }
 
+/** Ones of a shape. */
 export function ones<const S extends Shape>(shape: S, dtype: DType = 'float32'): OfShape<S> {
   return tf.ones(shape as unknown as number[], dtype) as unknown as OfShape<S>
 }
 
+/** `value` at every place of a shape. */
 export function full<const S extends Shape>(shape: S, value: number, dtype: DType = 'float32'): OfShape<S> {
   return tf.fill(shape as unknown as number[], value, dtype) as unknown as OfShape<S>
 }
 
+/** Zeros of the shape and type of x. */
 export function zerosLike<T extends Tensor>(x: T): T {
   return tf.zerosLike(x)
 }
 
+/** Ones of the shape and type of x. */
 export function onesLike<T extends Tensor>(x: T): T {
   return tf.onesLike(x)
 }
@@ -66,6 +72,7 @@ export function oneHot(ids: Tensor, depth: number): Tensor {
   return tf.cast(tf.oneHot(tf.cast(ids, 'int32'), depth, 1, 0, 'int32'), 'float32')
 }
 
+/** x as another type: float32 to int32 drops the fraction, anything but 0 is true as bool. */
 export function cast<T extends Tensor>(x: T, dtype: DType): T {
   return tf.cast(x, dtype)
 }

@@ -4,17 +4,22 @@ import type { Tensor, Tensor2D } from '../types.ts'
 
 type Axis = number | number[]
 
-// Reductions name their result's type by the caller: `const m = mean<Tensor3D>(x, -1, true)`.
+// Reductions are over `axis` (one or several, from the end when negative), over everything when it is left out; keepDims
+// leaves length 1 in its place. They name their result's type by the caller: `const m = mean<Tensor3D>(x, -1, true)`.
 
+/** Sum over `axis`, or over all elements. */
 export function sum<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
   return tf.sum(x, axis, keepDims) as R
 }
+/** Arithmetic mean over `axis`, or over all elements. */
 export function mean<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
   return tf.mean(x, axis, keepDims) as R
 }
+/** Greatest element along `axis`, or of all. Of equal ones each gets the whole gradient. */
 export function max<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
   return tf.max(x, axis, keepDims) as R
 }
+/** Least element along `axis`, or of all; its gradient as that of `max`. */
 export function min<R extends Tensor = Tensor>(x: Tensor, axis?: Axis, keepDims = false): R {
   return tf.min(x, axis, keepDims) as R
 }
@@ -49,6 +54,7 @@ function prodOfRows(x: Tensor2D): Tensor {
 export function argMax<R extends Tensor = Tensor>(x: Tensor, axis = -1): R {
   return tf.argMax(x, axis < 0 ? x.rank + axis : axis) as R
 }
+/** Sums of the elements up to and with each one, along `axis`; the last axis by default. */
 export function cumsum<T extends Tensor>(x: T, axis = -1): T {
   const last = x.rank - 1
   const along = axis < 0 ? x.rank + axis : axis
@@ -75,6 +81,7 @@ export function topK<T extends Tensor>(x: T, k: number): { values: T; indices: T
 export function softmax<T extends Tensor>(x: T): T {
   return tf.softmax(x)
 }
+/** log(softmax(x)) over the last axis, without underflow. */
 export function logSoftmax<T extends Tensor>(x: T): T {
   return tf.logSoftmax(x)
 }
