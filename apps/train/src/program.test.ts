@@ -30,6 +30,15 @@ it.each(['bert', 'llama', 'lm', 'vit'])('%s says how each option of its shape st
   expect(help).toMatch(/--weight-decay <rate> +\S*.*?\(default: 0\.\d+\)/)
 })
 
+it.each(['char', 'translate'])('%s says how each option stands, by backend or model', (name) => {
+  const help = helpOf(name).replaceAll(/\n +/g, ' ')
+  for (const option of ['batch <n>', 'lr <rate>', 'dropout <rate>', 'width <n>', 'hidden <n>']) {
+    if (help.includes(`--${option}`)) expect(help).toMatch(new RegExp(`--${option} .*?\\(default: \\d`))
+  }
+  expect(help).toMatch(/--lr <rate> +highest learning rate \(default: 0\.\d+, (classic|of the transformer) 0\.\d+\)/)
+  expect(help).not.toMatch(/undefined|\[object/)
+})
+
 it('ends with 130 when it is stopped, and with nothing when it finishes', async () => {
   const text = join(test.folder, 'muse.txt')
   await writeFile(text, 'Sing in me, Muse, and through me tell the story.\n'.repeat(20))

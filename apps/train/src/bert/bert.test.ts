@@ -6,8 +6,8 @@ import { activate } from '@filature/command-line'
 import { cpu, init, Rng, useBackend, valueAndGrads } from '@filature/tensor'
 import { expectClose } from '@filature/testing'
 import { BertForPreTraining } from '@filature/transformer'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { fastest } from '../__tests__/scratch.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { classify } from '../classify/classify.ts'
 import { fineTune } from '../classify/fine-tune.ts'
 import { balanced } from '../classify/passages.ts'
@@ -22,12 +22,12 @@ let root: string
 const genres = Object.values(KINDS).map(([genre]) => genre!)
 
 /** A corpus of the real one's format: forty samples of invented sentences, words by genre. */
-async function writeCorpus(folder: string): Promise<void> {
+async function writeCorpus(folder: string, seed = 0): Promise<void> {
   await mkdir(folder)
   const lines: string[] = []
   for (let n = 0; n < 40; n++) {
     const genre = genres[n % genres.length]!
-    const rng = new Rng(n)
+    const rng = new Rng(seed + n)
     const sentence = () =>
       `\t${Array.from({ length: 8 }, () => `${genre.slice(0, 3)}${rng.integer(9)}/nn`).join(' ')} ./.\n`
     await writeFile(join(folder, `s${n}`), Array.from({ length: 12 }, sentence).join('\n\n'))
@@ -36,8 +36,8 @@ async function writeCorpus(folder: string): Promise<void> {
   await writeFile(join(folder, 'cats.txt'), lines.join('\n'))
 }
 
+const test = scratch()
 beforeAll(async () => {
-  vi.spyOn(console, 'log').mockImplementation(() => {})
   root = await mkdtemp(join(tmpdir(), 'bert-'))
   await writeCorpus(join(root, 'corpus'))
 })
@@ -137,30 +137,55 @@ describe('the loss', () => {
 })
 
 describe('filature-train bert and classify', () => {
-  it('pretrains, goes on from its checkpoint, and fine-tunes what it left', async () => {
-    const whole = await trainBert({ ...tiny(), out: join(root, 'whole'), steps: 6, seed: 3 })
-    expect(whole.reason).toBe('finished')
-    expect(whole.metrics!.words).toBeGreaterThanOrEqual(0)
-    expect(existsSync(join(whole.pretrained!, 'tokenizer.json'))).toBe(true)
-    const longer = await trainBert({ ...fastest, resume: whole.folder, steps: 8 })
-    expect(longer.step).toBe(8)
-    await expect(trainBert({ ...tiny(), resume: whole.folder })).rejects.toThrow(/goes on as it began/)
+  it('pretrains and saves; going on is the same as never having stopped', async () => {
+    const options = { ...tiny(), dropout: 0.1, steps: 6, seed: 3 }
+    const [whole, parts] = [join(test.folder, 'whole'), join(test.folder, 'parts')]
+    const result = await trainBert({ ...options, out: whole })
+    expect(result).toMatchObject({ reason: 'finished', step: 6 })
+    expect(existsSync(join(result.pretrained!, 'tokenizer.json'))).toBe(true)
+    expect(test.output()).toMatch(/Held out: loss \d\.\d+, \d+\.\d % of the masked tokens and \d+\.\d % of the pairs/)
 
-    const { rows, reason } = await classify({
-      ...fastest,
-      from: whole.pretrained!,
-      data: join(root, 'corpus'),
-      labels: [8, 40],
-      steps: 4,
-      batch: 8,
-      lr: 1e-3,
-      test: 12,
-      repeats: 2,
-      seed: 1,
-    })
-    expect([reason, rows.map((row) => row.labels)]).toEqual(['finished', [8, 40]])
-    expect(rows.every(({ pretrained, scratch }) => pretrained.mean <= 1 && scratch.deviation < 1)).toBe(true)
-    expect(JSON.parse(await readFile(join(whole.pretrained!, 'classify.json'), 'utf8')).rows).toEqual(rows)
+    test.interruptAt = /step 4 .* held out/
+    expect(await trainBert({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 4 })
+    expect((await trainBert({ ...fastest, resume: parts })).metrics).toEqual(result.metrics)
+    expect(await newestWeights(parts)).toBe(await newestWeights(whole))
+
+    expect((await trainBert({ ...fastest, resume: whole, steps: 8 })).step).toBe(8)
+    await expect(trainBert({ ...tiny(), resume: whole })).rejects.toThrow(/goes on as it began/)
+    await expect(trainBert({ ...fastest, resume: whole, steps: 5 })).rejects.toThrow(/has made 8 already/)
+    const other = join(test.folder, 'corpus')
+    await writeCorpus(other, 100)
+    await expect(trainBert({ ...fastest, resume: whole, data: other })).rejects.toThrow(/is not the data of the first/)
+    await expect(trainBert({ ...options, batch: 9000, out: other })).rejects.toThrow(
+      /--batch 9000: there are \d+ pairs/,
+    )
+  })
+
+  it('fine-tunes what pretraining left; a stopped comparison goes on with the same numbers', async () => {
+    const out = join(test.folder, 'run')
+    const { pretrained } = await trainBert({ ...tiny(), out, steps: 4 })
+    const options = { ...fastest, from: out, data: join(root, 'corpus'), steps: 4, batch: 8, lr: 1e-2, test: 12 }
+    const task = { ...options, labels: [8, 40], repeats: 2, seed: 1 }
+    const whole = await classify(task)
+    expect([whole.reason, whole.rows.map((row) => row.labels)]).toEqual(['finished', [8, 40]])
+    for (const { pretrained, scratch } of whole.rows) {
+      expect(pretrained).not.toEqual(scratch)
+      for (const { mean } of [pretrained, scratch]) expect(Math.round(mean * 24)).toBeCloseTo(mean * 24, 6) // of 2 x 12
+    }
+    const file = join(pretrained!, 'classify.json')
+    const saved = await readFile(file, 'utf8')
+    expect(JSON.parse(saved).rows).toEqual(whole.rows)
+
+    await rm(file)
+    test.interruptAt = /^ +8 /
+    const stopped = await classify(task)
+    expect([stopped.reason, stopped.rows]).toEqual(['stopped', whole.rows.slice(0, 1)])
+    const before = test.output().length
+    expect(await classify(task)).toEqual(whole)
+    expect(await readFile(file, 'utf8')).toBe(saved)
+    expect(test.output().slice(before)).toMatch(/^ +8 .*\n +40 /m)
+    // another comparison begins anew
+    expect((await classify({ ...task, labels: [8], lr: 1e-3 })).rows[0]).not.toEqual(whole.rows[0])
   })
 
   it('fine-tunes to tell passages apart by their words, and reaches the same from the same seed', async () => {

@@ -27,7 +27,8 @@ export interface BertResult extends RunResult {
   readonly pretrained?: string
 }
 
-const MINUTES = 10
+/** How long a run is when nothing is said. */
+export const MINUTES = 10
 /** Held-out batches of each test. */
 const TESTED = 8
 

@@ -23,7 +23,7 @@ export function captionCommand(): Command {
     layers: whole('<n>', 'of the LLaMA'),
     batch: whole('<n>', 'drawings of a step'),
     lr: number('<rate>', 'highest learning rate', 0),
-    weightDecay: number('<rate>', '', 0),
+    weightDecay: number('<rate>', 'of matrices', 0),
   })
-  return trains(command, trainCaption, { evaluate: 'looks at the held-out emoji', save: 'checkpoints' })
+  return trains(command, trainCaption, { tests: 'looks at the held-out emoji' })
 }

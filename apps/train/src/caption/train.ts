@@ -38,6 +38,7 @@ export interface CaptionResult extends RunResult {
   readonly test?: readonly TestRow[]
 }
 
+/** How long a run is when nothing is said. */
 export const MINUTES = 25
 
 /** `filature-train caption`: trains a small MiniGPT-4 to name emoji, from the beginning or from a checkpoint. */

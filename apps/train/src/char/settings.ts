@@ -49,13 +49,27 @@ const modern = (backend: string): CharShape => {
   return { ...common, hidden: backend === 'native' ? 256 : 128 }
 }
 
+/** What the classic preset has no use for. */
+const foreign: readonly (keyof CharShape)[] = ['embedding', 'layers', 'dropout', 'batch']
+
+/** What each setting is when nothing is said, for the help. */
+export const usualInWords = Object.fromEntries(
+  (Object.keys(classic) as (keyof CharShape)[]).map((key) => {
+    const [native, wasm, cpu] = ['native', 'wasm', 'cpu'].map((backend) => modern(backend)[key])
+    const words = [`${native}`]
+    if (wasm !== native) words.push(`on wasm ${wasm}`)
+    if (cpu !== native) words.push(`on cpu ${cpu}`)
+    if (classic[key] !== native && !foreign.includes(key)) words.push(`classic ${classic[key]}`)
+    return [key, words.join(', ')]
+  }),
+) as Record<keyof CharShape, string>
+
 /** The preset's shape with what the command line says otherwise. */
 export function shapeOf(preset: Preset, backend: string, given: Partial<CharShape>): CharShape {
   if (preset === 'classic') {
-    for (const key of ['embedding', 'layers', 'dropout', 'batch'] as const) {
-      if (given[key] !== undefined) {
-        throw new ConfigError('classic-option', `${flagOf(key)}: the classic preset has none; take --preset modern.`)
-      }
+    const useless = foreign.find((key) => given[key] !== undefined)
+    if (useless) {
+      throw new ConfigError('classic-option', `${flagOf(useless)}: the classic preset has none; take --preset modern.`)
     }
   }
   const usual = preset === 'classic' ? classic : modern(backend)

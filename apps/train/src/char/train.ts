@@ -23,9 +23,10 @@ export interface CharResult extends RunResult {
   readonly folder: string
 }
 
-const MINUTES = 1
+/** How long a run is when nothing is said. */
+export const MINUTES = 1
 /** Steps between samples of the classic run. */
-const CLASSIC_SAMPLES = 100
+export const CLASSIC_SAMPLES = 100
 
 /** `filature-train char`: trains a character model on a text, from the beginning or from a checkpoint. */
 export async function trainChar(options: CharOptions): Promise<CharResult> {

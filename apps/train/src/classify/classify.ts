@@ -1,16 +1,19 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { openCheckpoint } from '@filature/checkpoint'
-import { activate, type BackendOptions, describeBackend } from '@filature/command-line'
+import { activate, type BackendOptions, callOf, describeBackend } from '@filature/command-line'
 import { ConfigError, Rng } from '@filature/tensor'
 import { stopOnInterrupt } from '@filature/train/node'
 import { bertConfig } from '@filature/transformer'
 import { brownFolder, kindNames, readBrown, splitSamples } from '../bert/brown.ts'
 import { openWords } from '../bert/words.ts'
-import { json, shown } from '../run/folder.ts'
+import { shown } from '../run/folder.ts'
+import { sha256Of } from '../run/same-data.ts'
 import { say } from '../run/train.ts'
 import { fineTune } from './fine-tune.ts'
-import { balanced, type Passage, passagesOf } from './passages.ts'
+import { balanced, passagesOf } from './passages.ts'
+import { type ClassifyRow, Report, type Share, shareOf } from './report.ts'
 
 export interface ClassifyOptions extends BackendOptions {
   from: string
@@ -24,46 +27,35 @@ export interface ClassifyOptions extends BackendOptions {
   seed: number
 }
 
-export interface ClassifyRow {
-  readonly labels: number
-  /** Part of the test passages that are named right, over the repeats. */
-  readonly pretrained: Share
-  readonly scratch: Share
-}
-
 export interface Classification {
   readonly reason: 'finished' | 'stopped'
   readonly rows: readonly ClassifyRow[]
 }
 
-interface Share {
-  readonly mean: number
-  /** Standard deviation; 0 of a single training. */
-  readonly deviation: number
-}
-
-function shareOf(parts: readonly number[]): Share {
-  const mean = parts.reduce((sum, part) => sum + part, 0) / parts.length
-  const squares = parts.reduce((sum, part) => sum + (part - mean) ** 2, 0)
-  return { mean, deviation: Math.sqrt(squares / Math.max(1, parts.length - 1)) }
+/** A model's folder, or a run's that has finished: its `model`. */
+function folderOf(from: string): string {
+  const [folder, inside] = [resolve(from), resolve(from, 'model')]
+  return existsSync(join(folder, 'config.json')) || !existsSync(inside) ? folder : inside
 }
 
 /** `filature-train classify`: what pretraining is worth, at several numbers of labels. */
 export async function classify(options: ClassifyOptions): Promise<Classification> {
-  const folder = resolve(options.from)
+  const folder = folderOf(options.from)
   const read = async (name: string) => {
     try {
       return JSON.parse(await readFile(join(folder, name), 'utf8'))
     } catch (error) {
       throw new ConfigError(
         'classify-from',
-        `--from ${options.from}: ${name} cannot be read (${(error as Error).message}).`,
+        `--from ${options.from}: ${name} cannot be read (${(error as Error).message}); pretrain one with ` +
+          `\`${callOf('train')} bert\`.`,
       )
     }
   }
   const [config, tokenizer] = [bertConfig(await read('config.json')), openWords(await read('tokenizer.json'))]
   const length = config.max_position_embeddings ?? 512
-  const { train, heldOut } = splitSamples(await readBrown(brownFolder(options.data)))
+  const samples = await readBrown(brownFolder(options.data))
+  const { train, heldOut } = splitSamples(samples)
   const passages = passagesOf(tokenizer, train, length)
   const rng = new Rng(options.seed)
   const test = balanced(passagesOf(tokenizer, heldOut, length), options.test, rng.fork('test'))
@@ -75,31 +67,48 @@ export async function classify(options: ClassifyOptions): Promise<Classification
   const most = Math.max(...kindNames.map((_, kind) => test.filter((passage) => passage.kind === kind).length))
   say(`By chance  ${((100 * most) / test.length).toFixed(1)} %\n`)
   const { steps, batch, lr, seed, repeats } = options
-  const cell = ({ mean, deviation }: Share) =>
-    `${(100 * mean).toFixed(1)} %${repeats > 1 ? ` ± ${(100 * deviation).toFixed(1)}` : ''}`.padStart(15)
+  const file = join(folder, 'model.safetensors')
+  await using weights = await openCheckpoint(file)
+  const report = await Report.open(join(folder, 'classify.json'), {
+    kinds: [...kindNames],
+    tested: test.length,
+    ...{ repeats, steps, batch, lr, seed },
+    weights: sha256Of(await readFile(file)),
+    data: sha256Of(JSON.stringify(samples)),
+  })
   say(`labels${'pretrained'.padStart(15)}${'from scratch'.padStart(15)}`)
-  await using weights = await openCheckpoint(join(folder, 'model.safetensors'))
-  using interrupt = stopOnInterrupt(() => say('\nStopping; the rows so far stand.'))
+  using interrupt = stopOnInterrupt(() => say('\nStopping; the rows so far stand, and the same command goes on.'))
   const { signal } = interrupt
-  const rows: ClassifyRow[] = []
-  for (const labels of options.labels) {
+  const rowOf = async (asked: number): Promise<ClassifyRow | undefined> => {
     const pretrained: number[] = []
     const scratch: number[] = []
-    let chosen: Passage[] = []
-    for (let repeat = 0; repeat < repeats && !signal.aborted; repeat++) {
+    let labels = 0
+    for (let repeat = 0; repeat < repeats; repeat++) {
       // other passages each time, and other new weights
-      chosen = balanced(passages, labels, rng.fork('labels').fork(labels).fork(repeat))
+      const chosen = balanced(passages, asked, rng.fork('labels').fork(asked).fork(repeat))
       const task = { config, train: chosen, test, length, steps, batch, lr, seed: seed + repeat, signal }
       pretrained.push(await fineTune({ ...task, from: weights }))
       scratch.push(await fineTune({ ...task, from: undefined }))
+      if (signal.aborted) return undefined
+      labels = chosen.length
     }
-    if (signal.aborted) break
-    const row = { labels: chosen.length, pretrained: shareOf(pretrained), scratch: shareOf(scratch) }
-    rows.push(row)
-    say(`${String(row.labels).padStart(6)}${cell(row.pretrained)}${cell(row.scratch)}`)
+    return { asked, labels, pretrained: shareOf(pretrained), scratch: shareOf(scratch) }
   }
-  const report = join(folder, 'classify.json')
-  await writeFile(report, json({ kinds: kindNames, tested: test.length, repeats, rows }))
-  say(`\nSaved as ${shown(report)}.`)
-  return { reason: signal.aborted ? 'stopped' : 'finished', rows }
+  const rows: ClassifyRow[] = []
+  for (const asked of options.labels) {
+    const known = report.rows.find((row) => row.asked === asked)
+    const row = known ?? (await rowOf(asked))
+    if (!row) break
+    if (!known) await report.add(row)
+    rows.push(row)
+    say(lineOf(row, repeats))
+  }
+  if (rows.length) say(`\nSaved as ${shown(report.path)}.`)
+  return { reason: rows.length < options.labels.length ? 'stopped' : 'finished', rows }
+}
+
+function lineOf({ labels, pretrained, scratch }: ClassifyRow, repeats: number): string {
+  const cell = ({ mean, deviation }: Share) =>
+    `${(100 * mean).toFixed(1)} %${repeats > 1 ? ` ± ${(100 * deviation).toFixed(1)}` : ''}`.padStart(15)
+  return `${String(labels).padStart(6)}${cell(pretrained)}${cell(scratch)}`
 }

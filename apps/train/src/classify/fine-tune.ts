@@ -19,7 +19,7 @@ export interface FineTuning {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Trains a classifier on the passages; the part of the test passages that it names right. */
+/** Trains a classifier on the passages; the part of the test passages that it names right, NaN where it was stopped. */
 export async function fineTune(it: FineTuning): Promise<number> {
   const rng = new Rng(it.seed)
   using model = init(
@@ -43,7 +43,8 @@ export async function fineTune(it: FineTuning): Promise<number> {
     clipping: { norm: 1 },
     schedule: warmupCosine({ lr: it.lr, warmupSteps: Math.floor(it.steps / 10), steps: it.steps }),
   })
-  await trainer.run({ steps: it.steps, ...(it.signal ? { signal: it.signal } : {}) })
+  const { reason } = await trainer.run({ steps: it.steps, ...(it.signal ? { signal: it.signal } : {}) })
+  if (reason === 'stopped') return Number.NaN
   return await accuracy(model, it.test, it.length)
 }
 

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { number, trains, whole, withRun, withShape } from '../run/options.ts'
+import { MINUTES } from '../text/train-on-text.ts'
 import { usualShape } from './recipe.ts'
 import { trainLlama } from './train.ts'
 
@@ -12,7 +13,7 @@ export function llamaCommand(): Command {
     .option('--text <files...>', 'UTF-8 texts to learn from (default: Pride and Prejudice)')
   withRun(command, {
     folder: 'runs/llama-NAME of the first text',
-    length: { minutes: 5 },
+    length: { minutes: MINUTES },
     seed: 'of weights, crops and samples',
   })
   withShape(command, usualShape, {

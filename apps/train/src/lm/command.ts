@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { choice, number, trains, whole, withRun, withShape } from '../run/options.ts'
 import { tokenKinds } from '../text/tokens.ts'
+import { MINUTES } from '../text/train-on-text.ts'
 import { presets, usualShape } from './recipe.ts'
 import { trainLm } from './train.ts'
 
@@ -17,7 +18,7 @@ export function lmCommand(): Command {
     .option('--text <files...>', 'UTF-8 texts to learn from (default: Pride and Prejudice)')
   withRun(command, {
     folder: 'runs/lm-NAME of the first text',
-    length: { minutes: 5 },
+    length: { minutes: MINUTES },
     seed: 'of weights, crops and samples',
   })
   withShape(command, usualShape, {
@@ -26,7 +27,7 @@ export function lmCommand(): Command {
     width: whole('<n>', 'width of the model'),
     layers: whole('<n>', 'layers'),
     heads: whole('<n>', 'heads of attention'),
-    dropout: number('<rate>', '', 0, 0.99),
+    dropout: number('<rate>', 'of embeddings, attention and feed-forward layers', 0, 0.99),
     batch: whole('<n>', 'crops of a step'),
     length: whole('<n>', 'tokens of a crop: the longest context', 2),
     lr: number('<rate>', 'highest learning rate; it ends at a tenth', 0),

@@ -35,14 +35,17 @@ export function withRun(command: Command, it: { folder: string; length: UsualLen
     .option('--seed <n>', `${it.seed} (default: 1)`, wholeNumber(0))
 }
 
+/** What a command calls its tests, and how often they and checkpoints come when nothing is said. */
+export interface Intervals {
+  readonly tests?: string
+  readonly every?: string
+}
+
 /** Adds --evaluate-every and --save-every. */
-export function withIntervals(
-  command: Command,
-  { evaluate, save }: { evaluate: string; save: string } = { evaluate: 'tests', save: 'checkpoints' },
-): Command {
+function withIntervals(command: Command, { tests = 'tests', every = 'an eighth of the run' }: Intervals): Command {
   return command
-    .option('--evaluate-every <steps>', `steps between ${evaluate}`, wholeNumber(1))
-    .option('--save-every <steps>', `steps between ${save}`, wholeNumber(1))
+    .option('--evaluate-every <steps>', `steps between ${tests} (default: ${every})`, wholeNumber(1))
+    .option('--save-every <steps>', `steps between checkpoints (default: ${every})`, wholeNumber(1))
 }
 
 /** How an option of a model's shape is typed; its flag and its usual value are the shape's. */
@@ -72,13 +75,13 @@ export const choice = (value: string, what: string, choices: readonly string[]):
 })
 
 /** Adds an option for each entry of a shape; the help says the usual values, which stay out of what was given. */
-export function withShape<S extends object>(
+export function withShape<K extends string>(
   command: Command,
-  usual: S,
-  options: { readonly [K in keyof S]: ShapeOption },
+  usual: Readonly<Record<K, number | string>>,
+  options: Readonly<Record<K, ShapeOption>>,
 ): Command {
   for (const [key, { value, what, parse, choices }] of Object.entries<ShapeOption>(options)) {
-    const text = `${what} (default: ${usual[key as keyof S]})`.trim()
+    const text = `${what} (default: ${usual[key as K]})`
     const option = new Option(`${flagOf(key)} ${value}`, text)
     if (parse) option.argParser(parse)
     if (choices) option.choices(choices)
@@ -87,14 +90,17 @@ export function withShape<S extends object>(
   return command
 }
 
-/** Ends a training command: intervals, the backend, and exit code 130 where Ctrl-C stopped the run. */
-export function trains<O>(
-  command: Command,
-  train: (options: O) => Promise<{ readonly reason: 'finished' | 'stopped' }>,
-  intervals?: { evaluate: string; save: string },
-): Command {
-  return withBackend(withIntervals(command, intervals)).action(async (options: O) => {
-    const { reason } = await train(options)
+type Stoppable<O> = (options: O) => Promise<{ readonly reason: 'finished' | 'stopped' }>
+
+/** Ends a training command: intervals, the backend and what it does. */
+export function trains<O>(command: Command, train: Stoppable<O>, intervals: Intervals = {}): Command {
+  return runs(withIntervals(command, intervals), train)
+}
+
+/** Adds the backend and what the command does; exit code 130 where Ctrl-C stopped it. */
+export function runs<O>(command: Command, run: Stoppable<O>): Command {
+  return withBackend(command).action(async (options: O) => {
+    const { reason } = await run(options)
     if (reason === 'stopped') process.exitCode = 130
   })
 }

@@ -38,7 +38,8 @@ export interface TextResult extends RunResult {
   readonly pretrained?: string
 }
 
-const MINUTES = 5
+/** How long a run is when nothing is said. */
+export const MINUTES = 5
 
 /** Trains a language model on texts, from the beginning or from a checkpoint; `given` are the texts' paths. */
 export async function trainOnText<S extends TextSettings, C extends { readonly vocab_size: number }>(

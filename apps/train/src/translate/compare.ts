@@ -9,6 +9,9 @@ import { BLEU_SIGNATURE } from './bleu.ts'
 import { readCorpus } from './corpus.ts'
 import { type TranslateOptions, type TranslateResult, trainTranslate } from './train.ts'
 
+/** Of each contender, when nothing is said. */
+export const MINUTES = 3
+
 /** What is compared: a GRU with each attention, and the Transformer with each kind of positions. */
 const contenders: readonly Pick<TranslateOptions, 'model' | 'attention' | 'positions'>[] = [
   ...attentionKinds.map((attention) => ({ model: 'gru' as const, attention })),
@@ -39,7 +42,7 @@ export async function compareTranslators(options: TranslateOptions): Promise<Com
     if (options[key] === undefined) continue
     throw new ConfigError('compare-option', `--compare: it goes through all models; leave ${flagOf(key)} out.`)
   }
-  if (options.minutes === undefined && options.steps === undefined) options = { ...options, minutes: 3 }
+  if (options.minutes === undefined && options.steps === undefined) options = { ...options, minutes: MINUTES }
   if (options.out !== undefined) await requireNoRun(options.out)
   const folder = options.out ?? freeFolder('translate-compare')
   let corpus: ReturnType<typeof readCorpus> | undefined

@@ -38,6 +38,14 @@ const transformerShape = { ...common, positions: 'sinusoidal', heads: 4, layers:
 /** Options of one model that the other has no use for. */
 const foreign = { recurrent: ['positions', 'heads'], transformer: ['attention', 'inputFeeding', 'embedding'] } as const
 
+/** What each setting is when nothing is said, for the help. */
+export const usualInWords = Object.fromEntries(
+  Object.entries({ model: 'gru', ...transformerShape, ...recurrentShape }).map(([key, value]) => {
+    const other = (transformerShape as Partial<TranslateShape>)[key as keyof TranslateShape]
+    return [key, other === undefined || other === value ? `${value}` : `${value}, of the transformer ${other}`]
+  }),
+) as Record<keyof TranslateShape, string>
+
 /** The usual shape of a model with what was asked for; an option that the model has no use for is refused. */
 export function shapeOf(given: Partial<TranslateShape>): TranslateShape {
   const model = given.model ?? 'gru'

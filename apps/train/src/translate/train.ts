@@ -30,8 +30,8 @@ export interface TranslateResult extends RunResult {
   readonly parameters?: number
 }
 
-const DATA = 'es-en'
-const MINUTES = 45
+/** What is when nothing is said. */
+export const usual = { data: 'es-en', minutes: 45, maxWords: 30, test: 500, beams: 4 } as const
 
 /**
  * `filature-train translate`: trains a translator on sentence pairs, from the beginning or from a checkpoint.
@@ -41,9 +41,9 @@ export async function trainTranslate(options: TranslateOptions, read = readCorpu
   const begun = await begin<TranslateSettings>('translate', options, ['data', 'beams'])
   const { stored } = begun
   const shape = begun.shape(shapeOf(stored ? { model: stored.model } : options))
-  const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? DATA)
-  const { maxWords = 30, reverse = false, test = 500 } = stored ?? options
-  const beams = options.beams ?? stored?.beams ?? 4
+  const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? usual.data)
+  const { maxWords = usual.maxWords, reverse = false, test = usual.test } = stored ?? options
+  const beams = options.beams ?? stored?.beams ?? usual.beams
   const choice = { data, maxWords, reverse, test, seed: begun.seed, vocab: shape.vocab }
   const { sha256, split, tokenizer, learned, validation, longest, baseline } = await read(choice, begun.kept)
   requireSame(begun, sha256, { where: data, flag: 'data' })
@@ -53,7 +53,7 @@ export async function trainTranslate(options: TranslateOptions, read = readCorpu
   return await carryOut(begun, {
     name: `translate-${basename(data, extname(data))}`,
     own: { ...shape, data, sha256, maxWords, reverse, test, beams },
-    usual: { minutes: MINUTES },
+    usual: { minutes: usual.minutes },
     every: (steps) => Math.max(1, Math.ceil(steps / 10)),
     start: (settings: TranslateSettings) => startTranslate(settings, config, learned),
     describe: ({ model }, settings) => ({

@@ -25,7 +25,8 @@ export interface VitResult extends RunResult {
   readonly test?: Evaluation
 }
 
-const EPOCHS = 10
+/** How long a run is when nothing is said. */
+export const EPOCHS = 10
 
 /** `filature-train vit`: trains a ViT on Fashion-MNIST, from the beginning or from a checkpoint. */
 export async function trainVit(options: VitOptions): Promise<VitResult> {
