@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { asksForHelp, runCommandLine } from './command-line.mjs'
 import { atLeast } from './node-version.mjs'
 import { at } from './root.mjs'
-import { node, program } from './spawn.mjs'
+import { node } from './spawn.mjs'
 import { count } from './vitest.mjs'
 
 let folder
@@ -47,7 +48,13 @@ describe('a child process', () => {
   it('that is a command line of ours knows that npm scripts stand for it', async () => {
     const script = join(folder, 'said.mjs')
     writeFileSync(script, "process.exit(process.env.FILATURE_CHECKOUT && process.argv[2] === 'char' ? 9 : 1)")
-    expect(await program(script, ['char'])).toBe(9)
+    expect(await runCommandLine(script, ['char'])).toBe(9)
+  })
+
+  it('is asked for help by a word or a flag', () => {
+    const asked = [['--help'], ['char', '-h'], ['help', 'char']]
+    expect(asked.map(asksForHelp)).toEqual([true, true, true])
+    expect([[], ['char', '--text', 'help']].map(asksForHelp)).toEqual([false, false])
   })
 
   it('that prepares tells on standard error, so that standard output is the result alone', async () => {

@@ -32,6 +32,3 @@ export function run(command, args, { cwd = rootPath, env = process.env, shell = 
 
 /** Runs a script with the Node that runs this one. */
 export const node = (args, options) => run(process.execPath, args, options)
-
-/** Runs a command line of ours, which then says how it is typed in a checkout: by these npm scripts. */
-export const program = (script, args) => node([script, ...args], { env: { ...process.env, FILATURE_CHECKOUT: '1' } })

@@ -1,7 +1,5 @@
-import { build, buildNative } from './build.mjs'
-import { install } from './install.mjs'
+import { prepare, runCommandLine } from './command-line.mjs'
 import { at } from './root.mjs'
-import { program } from './spawn.mjs'
 
 const NEXT = `
 To try next:
@@ -12,18 +10,20 @@ To try next:
   npm start -- char --help                                          its other options
   npm start -- --help                                               what else there is to train`
 
+const train = at('apps/train/dist/cli.js')
+const infer = at('apps/infer/dist/cli.js')
+
 /** The main job: train a character model on a novel, then write with it. Arguments go to `filature-train`. */
 export async function run(args) {
-  await install()
-  build('@filature/train-app')
-  if (args.length === 0) build('@filature/infer-app')
-  buildNative()
-  const train = at('apps/train/dist/cli.js')
-  if (args.length > 0) return program(train, args)
-  const code = await program(train, ['char'])
+  if (args.length > 0) {
+    await prepare(['@filature/train-app'], args)
+    return runCommandLine(train, args)
+  }
+  await prepare(['@filature/train-app', '@filature/infer-app'], args)
+  const code = await runCommandLine(train, ['char'])
   if (code !== 0) return code
   console.log('\nA paragraph from it:\n')
-  const written = await program(at('apps/infer/dist/cli.js'), ['char', '--prompt', 'It is a truth '])
+  const written = await runCommandLine(infer, ['char', '--prompt', 'It is a truth '])
   if (written === 0) console.log(NEXT)
   return written
 }
