@@ -39,6 +39,14 @@ describe('readWordVectors', () => {
     expect([...(await readWordVectors(utf8(text), ['. . .', 'the'])).rows]).toEqual([4, 5, 6, 1, 2, 3])
   })
 
+  it('refuses options that cannot be', async () => {
+    const vectors = utf8(lines.join('\n'))
+    for (const options of [{ chunk: 0 }, { chunk: 1.5 }, { format: 'csv' as 'text' }]) {
+      const reading = readWordVectors(vectors, vocabulary, options)
+      await expect(reading).rejects.toMatchObject({ name: 'ConfigError', code: 'vectors-option' })
+    }
+  })
+
   it.each([
     ['a text that is cut', utf8('4 3\nthe 1 2 3\n'), /wanted 4 vectors.*got 1; is it whole/],
     ['a line that is cut', utf8('the 1 2 3\ndog 7'), /wanted a word and 3 numbers.*got 2 fields/],

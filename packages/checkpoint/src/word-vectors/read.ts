@@ -1,3 +1,4 @@
+import { ConfigError } from '@filature/tensor'
 import type { ByteSource } from '../byte-source.ts'
 import { quote, refuse } from '../refuse.ts'
 import { allocate } from '../sources/range.ts'
@@ -31,12 +32,14 @@ const HEADER = /^(\d+) (\d+)\s*$/
  * The vectors of a vocabulary's words out of a file of pretrained ones, as word2vec (Mikolov et al. 2013), GloVe
  * (Pennington et al. 2014) and fastText (Bojanowski et al. 2017) publish them. The file is read as a stream, and no
  * further than the last word wanted; of a word that stands in it twice the first counts. The source stays open.
+ * @throws CheckpointError `vectors-...` for a file that is cut or holds something else
  */
 export async function readWordVectors(
   source: ByteSource,
   vocabulary: Iterable<string>,
   options: WordVectorOptions = {},
 ): Promise<WordVectors> {
+  checkOptions(options)
   const words = [...vocabulary]
   const cursor = new Cursor(source, options.chunk)
   const { count, width, format } = await begin(source, cursor, options)
@@ -59,6 +62,15 @@ export async function readWordVectors(
     wanted.delete(word)
   }
   return { width, rows, missing: [...wanted.keys()] }
+}
+
+function checkOptions({ format, chunk }: WordVectorOptions): void {
+  if (format !== undefined && format !== 'text' && format !== 'binary') {
+    throw new ConfigError('vectors-option', `readWordVectors: wanted the format text or binary, got ${quote(format)}.`)
+  }
+  if (chunk !== undefined && !(Number.isInteger(chunk) && chunk >= 1)) {
+    throw new ConfigError('vectors-option', `readWordVectors: wanted a chunk of 1 byte or more, got ${quote(chunk)}.`)
+  }
 }
 
 /** Passes over the first line if it is a header: vectors and width. GloVe's files have none. */
