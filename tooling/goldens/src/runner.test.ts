@@ -5,7 +5,7 @@ import { encodeSafetensors } from '@filature/checkpoint'
 import { linear, Module, mul, onesInit, Parameter, type Tensor2D } from '@filature/tensor'
 import { activateBackend } from '@filature/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Adapter, adapter } from './adapter.ts'
+import { type Adapter, adapter, type Golden, type Outputs } from './adapter.ts'
 import { Fixture } from './fixture.ts'
 import { runCase } from './run-case.ts'
 
@@ -28,18 +28,26 @@ class Model extends Module {
   readonly fc = new Fc()
 }
 
-const right: Adapter = adapter({
-  cases: ['tiny'],
-  model: () => new Model(),
-  run: (golden, model) =>
-    golden.differentiate({
-      model,
-      forward: () => {
-        golden.expect('best', 1)
-        return { out: linear(golden.input<Tensor2D>('x'), model.fc.weight.value) }
-      },
-    }),
-})
+/** Runs the case, with something done ahead of its forward pass and something made of what it gives. */
+const running = (
+  ahead: (golden: Golden) => void,
+  also: (out: Tensor2D) => Record<string, Outputs> = () => ({}),
+): Adapter =>
+  adapter({
+    cases: ['tiny'],
+    model: () => new Model(),
+    run: (golden, model) =>
+      golden.differentiate({
+        model,
+        forward: () => {
+          ahead(golden)
+          const out = linear(golden.input<Tensor2D>('x'), model.fc.weight.value)
+          return { out, ...also(out) }
+        },
+      }),
+  })
+
+const right = running((golden) => golden.expect('best', 1))
 
 const directory = mkdtempSync(join(tmpdir(), 'goldens-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -139,47 +147,20 @@ describe('a case', () => {
   })
 
   it('does not pass by an output that is never handed over', async () => {
-    const forgetful = adapter({
-      cases: ['tiny'],
-      model: () => new Model(),
-      run: (golden, model) =>
-        golden.differentiate({
-          model,
-          forward: () => ({ out: linear(golden.input<Tensor2D>('x'), model.fc.weight.value) }),
-        }),
-    })
+    const forgetful = running(() => {})
     expect(await failuresOf(nothing, forgetful)).toEqual([expect.stringMatching(/^outputs\.best: neither/)])
   })
 
   it('does not pass by an output that is only looked at', async () => {
-    const peeking = adapter({
-      cases: ['tiny'],
-      model: () => new Model(),
-      run: (golden, model) => {
-        golden.read('outputs.best')
-        return golden.differentiate({
-          model,
-          forward: () => ({ out: linear(golden.input<Tensor2D>('x'), model.fc.weight.value) }),
-        })
-      },
-    })
+    const peeking = running((golden) => void golden.read('outputs.best'))
     expect(await failuresOf(nothing, peeking)).toEqual([expect.stringMatching(/^outputs\.best: neither/)])
   })
 
   it('takes a list of another length than the file has for a failure', async () => {
-    const listed = adapter({
-      cases: ['tiny'],
-      model: () => new Model(),
-      run: (golden, model) =>
-        golden.differentiate({
-          model,
-          forward: () => {
-            golden.expect('best', 1)
-            const out = linear(golden.input<Tensor2D>('x'), model.fc.weight.value)
-            return { out, hidden: [mul(out, 1), mul(out, 1)] }
-          },
-        }),
-    })
+    const listed = running(
+      (golden) => golden.expect('best', 1),
+      (out) => ({ hidden: [mul(out, 1), mul(out, 1)] }),
+    )
     const one: Change = (all) => (all['outputs.hidden.0'] = structuredClone(tensors['outputs.out']!))
     expect(await failuresOf(one, listed)).toEqual([expect.stringContaining('outputs.hidden.1')])
   })
