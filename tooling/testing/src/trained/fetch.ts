@@ -119,7 +119,7 @@ function placed(target: string, fill: (folder: string) => void): void {
   const folder = mkdtempSync(`${target}-`)
   try {
     fill(folder)
-    renameSync(folder, target)
+    if (!existsSync(target)) renameSync(folder, target) // another process may have been faster
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
