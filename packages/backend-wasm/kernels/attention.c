@@ -2,28 +2,36 @@
 #include "attention.h"
 #include "rows.h"
 
-void score_tile(const Attention *s, int b, int h, int i, int rows, int j, int columns, float *tile, float *scratch) {
-  int g = h / (s->H / s->G), wide_q = s->H * s->D, wide_k = s->G * s->D;
-  Gemm product = {.a = s->q + ((int64_t)b * s->T + i) * wide_q + h * s->D,
-                  .b = s->k + ((int64_t)b * s->S + j) * wide_k + g * s->D,
-                  .c = tile, .m = rows, .n = columns, .k = s->D, .lda = wide_q, .ldb = wide_k, .ldc = TK, .tb = 1};
+void score_tile(const Attention *s, const Tile *t, float *tile, float *scratch) {
+  int g = t->h / (s->H / s->G), wide_q = s->H * s->D, wide_k = s->G * s->D;
+  Gemm product = {.a = s->q + ((int64_t)t->b * s->T + t->i) * wide_q + t->h * s->D,
+                  .b = s->k + ((int64_t)t->b * s->S + t->j) * wide_k + g * s->D,
+                  .c = tile, .m = t->rows, .n = t->columns, .k = s->D, .lda = wide_q, .ldb = wide_k, .ldc = TK, .tb = 1};
+  band_of(s, t, &product, BAND_OF_C, 0);
   gemm_block(&product, scratch);
   vf scale = vset(s->scale);
-  for (int y = 0; y < rows; y++) {
+  for (int y = 0; y < t->rows; y++) {
     float *row = tile + y * TK;
-    int from = imin(columns, imax(0, first_key(s, i + y) - j)), to = imax(from, imin(columns, end_key(s, i + y) - j));
-    for (int x = 0; x < columns; x += 4) vput(row, x, columns, vmul(vrow(row, x, columns), scale));
+    Seen see = seen(s, t, y);
+    for (int x = see.begin; x < see.end; x += 4) vput(row, x, see.end, vmul(vrow(row, x, see.end), scale));
     if (s->bias) {
-      const float *bias = s->bias + (int64_t)b * s->bias_b + (int64_t)h * s->bias_h + (int64_t)(i + y) * s->bias_t;
+      const float *bias = s->bias + (int64_t)t->b * s->bias_b + (int64_t)t->h * s->bias_h + (int64_t)(t->i + y) * s->bias_t;
       if (s->bias_s) {
-        for (int x = 0; x < columns; x += 4) vput(row, x, columns, vadd(vrow(row, x, columns), vrow(bias + j, x, columns)));
+        for (int x = see.begin; x < see.end; x += 4) {
+          vput(row, x, see.end, vadd(vrow(row, x, see.end), vrow(bias + t->j, x, see.end)));
+        }
       } else {
-        for (int x = 0; x < columns; x++) row[x] += bias[0];
+        for (int x = see.begin; x < see.end; x++) row[x] += bias[0];
       }
     }
-    for (int x = 0; x < from; x++) row[x] = -__builtin_inff();
-    for (int x = to; x < columns; x++) row[x] = -__builtin_inff();
+    for (int x = see.begin; x < see.from; x++) row[x] = -__builtin_inff();
+    for (int x = see.to; x < see.end; x++) row[x] = -__builtin_inff();
   }
+}
+
+// four scores; -inf beyond the end
+INLINE vf row_or_none(const float *row, int x, int end) {
+  return x + 4 <= end ? vload(row + x) : vload_part(row + x, end - x, -__builtin_inff());
 }
 
 // one head, one tile of queries
@@ -41,27 +49,28 @@ static void forward_part(const void *args, int task, float *scratch) {
   int first = first_key(s, i), end = end_key(s, i + rows - 1);
   for (int j = first; j < end; j += TK) {
     int columns = imin(TK, end - j);
-    score_tile(s, b, h, i, rows, j, columns, tile, scratch);
+    Tile t = {b, h, i, rows, j, columns};
+    score_tile(s, &t, tile, scratch);
     for (int y = 0; y < rows; y++) {
       float *row = tile + y * TK;
+      Seen see = seen(s, &t, y);
+      clear_unseen(row, &see, columns);
       vf best = vset(top[y]);
-      for (int x = 0; x < columns; x += 4) {
-        best = wasm_f32x4_pmax(best, x + 4 <= columns ? vload(row + x) : vload_part(row + x, columns - x, -__builtin_inff()));
-      }
+      for (int x = see.begin; x < see.end; x += 4) best = wasm_f32x4_pmax(best, row_or_none(row, x, see.end));
       float m = vmaxlane(best);
       if (m == -__builtin_inff()) {
         // nothing to see here, or NaN, which the maximum passes over: it must come out
-        for (int x = 0; x < columns; x++) {
+        for (int x = see.begin; x < see.end; x++) {
           if (row[x] != row[x]) top[y] = 0, total[y] = row[x];
           row[x] = 0;
         }
         continue;
       }
       vf sum = vset(0), shift = vset(m);
-      for (int x = 0; x < columns; x += 4) {
-        vf e = vexp(vsub(x + 4 <= columns ? vload(row + x) : vload_part(row + x, columns - x, -__builtin_inff()), shift));
+      for (int x = see.begin; x < see.end; x += 4) {
+        vf e = vexp(vsub(row_or_none(row, x, see.end), shift));
         sum = vadd(sum, e);
-        vput(row, x, columns, e);
+        vput(row, x, see.end, e);
       }
       float fade = wasm_f32x4_extract_lane(vexp(vset(top[y] - m)), 0);
       total[y] = total[y] * fade + vsum(sum);
@@ -72,11 +81,14 @@ static void forward_part(const void *args, int task, float *scratch) {
       top[y] = m;
       if (s->drops) {
         draw_factors(&s->draw, pattern_index(s, b, h, i + y, j), columns, factors);
-        for (int x = 0; x < columns; x += 4) vput(row, x, columns, vmul(vrow(row, x, columns), vrow(factors, x, columns)));
+        for (int x = see.begin; x < see.end; x += 4) {
+          vput(row, x, see.end, vmul(vrow(row, x, see.end), vrow(factors, x, see.end)));
+        }
       }
     }
     Gemm product = {.a = tile, .b = s->v + ((int64_t)b * s->S + j) * wide_v + g * s->E, .c = out, .m = rows,
                     .n = s->E, .k = columns, .lda = TK, .ldb = wide_v, .ldc = wide_o, .accumulate = 1};
+    band_of(s, &t, &product, BAND_OF_A, 0);
     gemm_block(&product, scratch);
   }
   for (int y = 0; y < rows; y++) {

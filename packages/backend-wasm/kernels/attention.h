@@ -31,8 +31,37 @@ INLINE int end_key(const Attention *s, int i) {
   return s->right < 0 ? s->S : imax(0, imin(s->S, i + s->S - s->T + s->right + 1));
 }
 
-/** scores (rows, TK) of queries i.. and keys j.., scaled, with bias, -inf where not visible. */
-void score_tile(const Attention *s, int b, int h, int i, int rows, int j, int columns, float *tile, float *scratch);
+/** A tile: queries i.. of head h and keys j... */
+typedef struct {
+  int b, h, i, rows, j, columns;
+} Tile;
+
+/** Whole vectors of a row of the tile that hold the keys `from` to `to` - 1 which its query sees; none where from is to. */
+typedef struct {
+  int from, to, begin, end;
+} Seen;
+
+INLINE Seen seen(const Attention *s, const Tile *t, int y) {
+  int i = t->i + y;
+  int from = imin(t->columns, imax(0, first_key(s, i) - t->j)), to = imax(from, imin(t->columns, end_key(s, i) - t->j));
+  return (Seen){from, to, from & ~3, from == to ? from & ~3 : imin(t->columns, (to + 3) & ~3)};
+}
+
+/** The band of a tile that is seen: keys from row + low to row + high, or for the transposed tile the queries of a key. */
+INLINE void band_of(const Attention *s, const Tile *t, Gemm *g, int band, int transposed) {
+  const int far = 1 << 29, diagonal = t->i - t->j + s->S - s->T;
+  int low = s->left < 0 ? -far : diagonal - imin(s->left, far), high = s->right < 0 ? far : diagonal + imin(s->right, far);
+  g->band = band, g->low = transposed ? -high : low, g->high = transposed ? -low : high;
+}
+
+/** Scores (rows, TK) of a tile, scaled, with bias; -inf where not visible, undefined outside the vectors of `seen`. */
+void score_tile(const Attention *s, const Tile *t, float *tile, float *scratch);
+
+/** Zeros of a row outside the vectors that are seen. */
+INLINE void clear_unseen(float *row, const Seen *seen, int columns) {
+  for (int x = 0; x < seen->begin; x++) row[x] = 0;
+  for (int x = seen->end; x < columns; x++) row[x] = 0;
+}
 
 /** Flat index of (b, h, i, j) in the pattern, by which dropout draws. */
 INLINE int64_t pattern_index(const Attention *s, int b, int h, int i, int j) {

@@ -15,49 +15,54 @@ static void delta_part(const void *args, int task, float *scratch) {
 }
 
 // one tile of queries against one tile of keys, for one head
-static void tile_gradient(const Attention *s, int b, int h, int i, int rows, int j, int columns, float *scratch) {
-  int g = h / (s->H / s->G);
+static void tile_gradient(const Attention *s, const Tile *t, float *scratch) {
+  int b = t->b, h = t->h, i = t->i, rows = t->rows, j = t->j, columns = t->columns, g = h / (s->H / s->G);
   int wide_q = s->H * s->D, wide_k = s->G * s->D, wide_o = s->H * s->E, wide_v = s->G * s->E;
   int64_t at_q = ((int64_t)b * s->T + i) * wide_q + h * s->D, at_k = ((int64_t)b * s->S + j) * wide_k + g * s->D;
   int64_t at_o = ((int64_t)b * s->T + i) * wide_o + h * s->E, at_v = ((int64_t)b * s->S + j) * wide_v + g * s->E;
   int64_t row0 = ((int64_t)b * s->H + h) * s->T + i;
   float *p = scratch + GEMM_SCRATCH, *d = p + TQ * TK, *factors = d + TQ * TK;
-  score_tile(s, b, h, i, rows, j, columns, p, scratch);
+  score_tile(s, t, p, scratch);
   Gemm to_d = {.a = s->d_out + at_o, .b = s->v + at_v, .c = d, .m = rows, .n = columns, .k = s->E,
                .lda = wide_o, .ldb = wide_v, .ldc = TK, .tb = 1};
+  band_of(s, t, &to_d, BAND_OF_C, 0);
   gemm_block(&to_d, scratch);
+  vf scale = vset(s->scale);
   for (int y = 0; y < rows; y++) {
     float *pr = p + y * TK, *dr = d + y * TK;
     vf lse = vset(s->given_lse[row0 + y]), delta = vset(s->delta[row0 + y]);
+    float *to = s->d_scores ? s->d_scores + pattern_index(s, b, h, i + y, j) : 0;
+    Seen see = seen(s, t, y);
+    clear_unseen(pr, &see, columns), clear_unseen(dr, &see, columns);
     if (s->drops) draw_factors(&s->draw, pattern_index(s, b, h, i + y, j), columns, factors);
-    for (int x = 0; x < columns; x += 4) {
-      vf w = vexp(vsub(vrow(pr, x, columns), lse)), dw = vrow(dr, x, columns), kept = w;
+    for (int x = see.begin; x < see.end; x += 4) {
+      vf w = vexp(vsub(vrow(pr, x, see.end), lse)), dw = vrow(dr, x, see.end), kept = w;
       if (s->drops) {
-        vf f = vrow(factors, x, columns);
+        vf f = vrow(factors, x, see.end);
         kept = vmul(w, f), dw = vmul(dw, f);
       }
-      vput(pr, x, columns, kept);
-      vput(dr, x, columns, vmul(w, vsub(dw, delta)));
+      vf ds = vmul(w, vsub(dw, delta));
+      vput(pr, x, see.end, kept);
+      vput(dr, x, see.end, vmul(ds, scale));
+      if (to) vput(to, x, see.end, ds);
     }
-    if (s->d_scores) {
-      float *to = s->d_scores + pattern_index(s, b, h, i + y, j);
-      for (int x = 0; x < columns; x += 4) vput(to, x, columns, vrow(dr, x, columns));
-    }
-    for (int x = 0; x < columns; x += 4) vput(dr, x, columns, vmul(vrow(dr, x, columns), vset(s->scale)));
   }
   if (s->dv) {
     Gemm g1 = {.a = p, .b = s->d_out + at_o, .c = s->dv + at_v, .m = columns, .n = s->E, .k = rows,
                .lda = TK, .ldb = wide_o, .ldc = wide_v, .ta = 1, .accumulate = 1};
+    band_of(s, t, &g1, BAND_OF_A, 1);
     gemm_block(&g1, scratch);
   }
   if (s->dk) {
     Gemm g2 = {.a = d, .b = s->q + at_q, .c = s->dk + at_k, .m = columns, .n = s->D, .k = rows,
                .lda = TK, .ldb = wide_q, .ldc = wide_k, .ta = 1, .accumulate = 1};
+    band_of(s, t, &g2, BAND_OF_A, 1);
     gemm_block(&g2, scratch);
   }
   if (s->dq) {
     Gemm g3 = {.a = d, .b = s->k + at_k, .c = s->dq + at_q, .m = rows, .n = s->D, .k = columns,
                .lda = TK, .ldb = wide_k, .ldc = wide_q, .accumulate = 1};
+    band_of(s, t, &g3, BAND_OF_A, 0);
     gemm_block(&g3, scratch);
   }
 }
@@ -72,7 +77,8 @@ static void gradient_part(const void *args, int task, float *scratch) {
       for (int i = 0; i < s->T; i += TQ) {
         int rows = imin(TQ, s->T - i);
         if (first_key(s, i) >= j + columns || end_key(s, i + rows - 1) <= j) continue;
-        tile_gradient(s, b, h, i, rows, j, columns, scratch);
+        Tile t = {b, h, i, rows, j, columns};
+        tile_gradient(s, &t, scratch);
       }
     }
   }

@@ -1,5 +1,5 @@
-// Goto's scheme: a block of B packed into strips of 8 columns, a block of A into strips of 4 rows, and a register tile
-// of 4 x 8 that runs down the depth of both (taller tiles and unrolled loops are slower: the engine spills registers). Transposition is only a matter of packing.
+// Goto's scheme: a block of B packed into strips of 8 columns, a block of A into strips of MR rows, and a register tile of
+// MR x 8 that runs down the depth of both. Transposition is only a matter of packing.
 #include "gemm.h"
 #include "activation.h"
 
@@ -28,6 +28,7 @@ INLINE void pack_strip(float *dst, const float *src, int ld, int depth, int widt
     for (int k = 0; k < depth; k++, src += ld, dst += W) {
       vstore(dst, vload(src));
       if (W == 8) vstore(dst + 4, vload(src + 4));
+      if (W == 5) dst[4] = src[4];
     }
     return;
   }
@@ -41,11 +42,13 @@ INLINE void pack_strip(float *dst, const float *src, int ld, int depth, int widt
     for (int j = 0; j < 4; j++) {
       vstore(dst + j * W, lo[j]);
       if (W == 8) vstore(dst + j * W + 4, hi[j]);
+      if (W == 5) dst[j * W + 4] = r4[k + j];
     }
   }
   for (; k < depth; k++, dst += W) {
     dst[0] = r0[k], dst[1] = r1[k], dst[2] = r2[k], dst[3] = r3[k];
-    if (W == 8) dst[4] = r4[k], dst[5] = r5[k], dst[6] = r6[k], dst[7] = r7[k];
+    if (W > 4) dst[4] = r4[k];
+    if (W == 8) dst[5] = r5[k], dst[6] = r6[k], dst[7] = r7[k];
   }
 }
 
@@ -64,32 +67,64 @@ static void pack_b(float *dst, const float *src, int ld, int depth, int columns,
 // MR x 8 sums of a strip of A times a strip of B
 #define ROW(i) \
   vf p##i = vset(0), q##i = vset(0);
-#define STEP(i)                       \
-  {                                   \
-    vf x = wasm_v128_load32_splat(a + i); \
-    p##i = vfma(x, b0, p##i);         \
-    q##i = vfma(x, b1, q##i);         \
+#define STEP(i, operand)      \
+  {                           \
+    vf x = operand;           \
+    p##i = vfma(x, b0, p##i); \
+    q##i = vfma(x, b1, q##i); \
   }
+#define LOADED(i) STEP(i, wasm_v128_load32_splat(a + i))
+#define LANE(i) STEP(i, wasm_i32x4_shuffle(four, four, i, i, i, i))
 #define PUT(i)                                                          \
   if (add) p##i = vadd(p##i, vload(c)), q##i = vadd(q##i, vload(c + 4)); \
   vstore(c, p##i), vstore(c + 4, q##i);                                 \
   c += ldc;
 
-static void tile(const float *a, const float *b, float *c, int ldc, int depth, int add) {
+// A function of its own: beside the loops around it the engine would spill registers.
+__attribute__((noinline)) static void tile(const float *a, const float *b, float *c, int ldc, int depth, int add) {
   ROW(0) ROW(1) ROW(2) ROW(3)
+#ifdef RELAXED
+  // shuffles run beside the multipliers; where additions are apart from products they would be in their way
+  ROW(4)
+#pragma clang loop unroll(disable)
+  for (int k = 0; k < depth; k++, a += MR, b += NR) {
+    vf four = vload(a), b0 = vload(b), b1 = vload(b + 4);
+    LANE(0) LANE(1) LANE(2) LANE(3) LOADED(4)
+  }
+#else
 #pragma clang loop unroll(disable)
   for (int k = 0; k < depth; k++, a += MR, b += NR) {
     vf b0 = vload(b), b1 = vload(b + 4);
-    STEP(0) STEP(1) STEP(2) STEP(3)
+    LOADED(0) LOADED(1) LOADED(2) LOADED(3)
   }
+#endif
   PUT(0) PUT(1) PUT(2) PUT(3)
+#ifdef RELAXED
+  PUT(4)
+#endif
 }
 
-static void tiles(const float *pa, const float *pb, float *c, int ldc, int rows, int columns, int depth, int add) {
-  float edge[MR * NR];
+// One block: rows and columns from (i0, j0) of C, depth from k0.
+typedef struct {
+  int i0, j0, k0, rows, columns, depth, add;
+} Block;
+
+static void tiles(const Gemm *g, const Block *s, const float *pa, const float *pb) {
+  float edge[MR * NR], *c = g->c + (int64_t)s->i0 * g->ldc + s->j0;
+  int ldc = g->ldc, rows = s->rows, columns = s->columns, add = s->add;
   for (int j = 0; j < columns; j += NR) {
     for (int i = 0; i < rows; i += MR) {
-      const float *a = pa + i * depth, *b = pb + j * depth;
+      int row = s->i0 + i, from = 0, to_depth = s->depth;
+      if (g->band == BAND_OF_C) {
+        int column = s->j0 + j;
+        if (column > row + MR - 1 + g->high || column + NR - 1 < row + g->low) continue;
+      } else if (g->band == BAND_OF_A) {
+        from = imax(0, row + g->low - s->k0), to_depth = imin(s->depth, row + MR + g->high - s->k0);
+        if (to_depth <= from && add) continue;
+        from = imin(from, s->depth);
+      }
+      int depth = to_depth - from;
+      const float *a = pa + i * s->depth + from * MR, *b = pb + j * s->depth + from * NR;
       float *to = c + (int64_t)i * ldc + j;
       int w = imin(NR, columns - j), h = imin(MR, rows - i);
       if (w == NR && h == MR) {
@@ -115,6 +150,7 @@ static void finish(const After *after, float *c, int64_t at, int ldc, int rows, 
   }
 }
 
+#define FEW 4
 // a single row (or a few): the weights are read once, in the order in which they lie
 static void rows_times_transposed(const Gemm *g) {
   for (int j = 0; j < g->n; j += 4) {
@@ -169,7 +205,7 @@ void gemm_block(const Gemm *given, float *scratch) {
   const Gemm *g = given;
   if (g->m == 1 && g->ta) one_row = *g, one_row.ta = 0, g = &one_row; // a column is a row
   int plain = !g->after.bias && !g->after.activation && !g->after.z;
-  if (g->m < MR && !g->ta) {
+  if (g->m < FEW && !g->ta) {
     if (g->tb) rows_times_transposed(g);
     else rows_times_plain(g);
     if (!plain) finish(&g->after, g->c, 0, g->ldc, g->m, g->n, 0);
@@ -184,9 +220,9 @@ void gemm_block(const Gemm *given, float *scratch) {
       for (int i = 0; i < g->m; i += MC) {
         int rows = imin(MC, g->m - i);
         pack_a(pa, g->ta ? g->a + (int64_t)k * g->lda + i : g->a + (int64_t)i * g->lda + k, g->lda, depth, rows, g->ta);
-        int64_t at = (int64_t)i * g->ldc + j;
-        tiles(pa, pb, g->c + at, g->ldc, rows, columns, depth, k > 0 || g->accumulate);
-        if (last && !plain) finish(&g->after, g->c, at, g->ldc, rows, columns, j);
+        Block block = {i, j, k, rows, columns, depth, k > 0 || g->accumulate};
+        tiles(g, &block, pa, pb);
+        if (last && !plain) finish(&g->after, g->c, (int64_t)i * g->ldc + j, g->ldc, rows, columns, j);
       }
     }
   }
@@ -225,7 +261,7 @@ void gemm_batch(Context *ctx, const Gemm *g, int batch, int64_t sa, int64_t sb, 
   double work = (double)g->m * g->n * g->k / 16;
   int by_rows = g->m >= g->n && g->m >= 2 * MR;
   // each part packs the other operand again: parts stay large
-  int most = imax(1, (by_rows ? g->m : g->n) / (g->m < MR ? 64 : 48));
+  int most = imax(1, (by_rows ? g->m : g->n) / (g->m < FEW ? 64 : 48));
   int parts = batch >= 4 * ctx->threads ? 1 : tasks_for(ctx, work * batch, most);
   if (work * batch < 60000) {
     for (int one = 0; one < batch; one++) {
@@ -242,6 +278,6 @@ void gemm_batch(Context *ctx, const Gemm *g, int batch, int64_t sa, int64_t sb, 
 void EXPORT(matmul)(Context *ctx, const float *a, const float *b, float *c, int m, int n, int k, int batch, int sa,
                     int sb, int flags, const float *bias, int activation, float *z) {
   int ta = flags & 1, tb = flags >> 1 & 1;
-  Gemm g = {a, b, c, m, n, k, ta ? m : k, tb ? k : n, n, ta, tb, flags >> 2 & 1, {bias, activation, z}};
+  Gemm g = {a, b, c, m, n, k, ta ? m : k, tb ? k : n, n, ta, tb, flags >> 2 & 1, {bias, activation, z}, NO_BAND, 0, 0};
   gemm_batch(ctx, &g, batch, sa, sb, (int64_t)m * n);
 }

@@ -2,12 +2,17 @@
 #pragma once
 #include "base.h"
 
-// register tile
+// Register tile. Engines load all of a round's operands before they multiply, so that sums and operands together must fit
+// 15 registers. Sums of fused multiply-adds come after four cycles: ten of them keep two multipliers busy, eight do not.
+#ifdef RELAXED
+#define MR 5
+#else
 #define MR 4
+#endif
 #define NR 8
 // depth, rows and columns of the blocks that live in cache
 #define KC 256
-#define MC 96
+#define MC (24 * MR)
 #define NC 512
 /** Floats of scratch that gemm_block needs. */
 #define GEMM_SCRATCH (KC * (MC + MR) + KC * (NC + NR) + 64)
@@ -27,7 +32,12 @@ typedef struct {
   int ta, tb;      // operand stored transposed: A (K, M), B (N, K)
   int accumulate;  // add to C
   After after;
+  // A band: beside row r only entries r + low to r + high are wanted (of C), or are not zero (of op(A)). What lies outside
+  // may be computed or not.
+  int band, low, high;
 } Gemm;
+
+enum { NO_BAND, BAND_OF_C, BAND_OF_A };
 
 /** One product on the calling thread. */
 void gemm_block(const Gemm *g, float *scratch);

@@ -6,7 +6,8 @@
 /** exp(x); 0 and infinity at the ends, NaN for NaN */
 INLINE vf vexp(vf x) {
   x = wasm_f32x4_pmin(wasm_f32x4_pmax(x, vset(-104.0f)), vset(89.0f));
-  vf n = wasm_f32x4_nearest(vmul(x, vset(1.44269504f)));
+  // n = round(x / ln 2): beside 1.5 2^23 the last bit of a float is 1
+  vf shifted = vfma(x, vset(1.44269504f), vset(12582912.0f)), n = vsub(shifted, vset(12582912.0f));
   vf r = vfma(n, vset(-0.693359375f), x);
   r = vfma(n, vset(2.12194440e-4f), r);
   // (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2
@@ -17,7 +18,7 @@ INLINE vf vexp(vf x) {
   p = vfma(p, r, vset(0.499999931f));
   p = vadd(vfma(vmul(r, r), p, r), vset(1.0f));
   // 2^n in two factors, so that results below the normal range come out right
-  vf i = wasm_i32x4_trunc_sat_f32x4(n);
+  vf i = wasm_i32x4_sub(shifted, wasm_i32x4_splat(0x4b400000));
   vf half = wasm_i32x4_shr(i, 1), rest = wasm_i32x4_sub(i, half), bias = wasm_i32x4_splat(127);
   vf s = wasm_i32x4_shl(wasm_i32x4_add(half, bias), 23), t = wasm_i32x4_shl(wasm_i32x4_add(rest, bias), 23);
   return vmul(vmul(p, s), t);

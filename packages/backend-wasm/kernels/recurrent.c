@@ -27,7 +27,7 @@ INLINE int gates_of(int mode) { return mode == LSTM ? 4 : mode == GRU ? 3 : 1; }
 static void product(Context *ctx, const float *a, const float *b, float *c, int m, int n, int k, int ta, int tb, int add,
                     const float *bias) {
   if (m == 0 || n == 0) return;
-  Gemm g = {a, b, c, m, n, k, ta ? m : k, tb ? k : n, n, ta, tb, add, {bias, NONE, 0}};
+  Gemm g = {a, b, c, m, n, k, ta ? m : k, tb ? k : n, n, ta, tb, add, {bias, NONE, 0}, NO_BAND, 0, 0};
   gemm_batch(ctx, &g, 1, 0, 0, 0);
 }
 

@@ -195,6 +195,9 @@ export function describeKernels(options: WasmOptions): void {
       ['one query over a cache', [2, 1, 150, 4, 2, 8, 8], {}],
       ['many tiles', [1, 150, 270, 2, 1, 16, 8], { causal: true }],
       ['many tiles, window and dropout', [1, 140, 140, 2, 2, 8, 8], { window: [20, 11], dropout }],
+      ['many tiles, causal with fewer keys than queries', [1, 290, 139, 1, 1, 8, 8], { causal: true }],
+      ['many tiles, a narrow window', [1, 261, 261, 1, 1, 4, 4], { window: [2, 5] }],
+      ['many tiles, causal, bias', [1, 131, 150, 2, 1, 4, 8], { causal: true }, [1, 2, 131, 150]],
     ]
     for (const [name, [B, T, S, H, G, D, E], attrs, biasShape] of cases as [
       string,
