@@ -55,8 +55,8 @@ export function isDtype(name: string): name is Dtype {
 const quantized = [
   'Q4_0', 'Q4_1', 'Q5_0', 'Q5_1', 'Q8_0',
   'Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_K',
-  'IQ4_NL', 'IQ4_XS', 'MXFP4',
-  'TQ1_0', 'TQ2_0',
+  'IQ4_NL', 'IQ4_XS', 'MXFP4', 'NVFP4',
+  'Q1_0', 'TQ1_0', 'TQ2_0',
   'I8_GROUPS',
 ] as const
 

@@ -1,8 +1,8 @@
 import { bytesPerElement, type Dtype, type QuantizedDtype } from '../dtypes.ts'
 import { type DecodeBlock, decodeQ4_0, decodeQ4_1, decodeQ5_0, decodeQ5_1, decodeQ8_0 } from './blocks-of-32.ts'
 import { decodeQ2_K, decodeQ3_K, decodeQ4_K, decodeQ5_K, decodeQ6_K, decodeQ8_K } from './k-quants.ts'
-import { decodeIQ4_NL, decodeIQ4_XS, decodeMXFP4 } from './level-codes.ts'
-import { decodeTQ1_0, decodeTQ2_0 } from './ternary.ts'
+import { decodeIQ4_NL, decodeIQ4_XS, decodeMXFP4, decodeNVFP4 } from './level-codes.ts'
+import { decodeQ1_0, decodeTQ1_0, decodeTQ2_0 } from './signs.ts'
 
 /** How a tensor type of GGUF lies in the file: `elements` of a row at a time in `bytes`. */
 export type BlockFormat = PlainFormat | PackedFormat
@@ -56,6 +56,8 @@ export const blockFormats: ReadonlyMap<number, BlockFormat> = new Map<number, Bl
   [34, packed('TQ1_0', 256, 54, decodeTQ1_0)],
   [35, packed('TQ2_0', 256, 66, decodeTQ2_0)],
   [39, packed('MXFP4', 32, 17, decodeMXFP4)],
+  [40, packed('NVFP4', 64, 36, decodeNVFP4)],
+  [41, packed('Q1_0', 128, 18, decodeQ1_0)],
 ])
 
 /** The names of the types that are known but not read. */
@@ -69,8 +71,6 @@ export const unreadTypes: ReadonlyMap<number, string> = new Map(
     IQ3_S: 21,
     IQ2_S: 22,
     IQ1_M: 29,
-    NVFP4: 40,
-    Q1_0: 41,
   }).map(([name, type]) => [type, name]),
 )
 

@@ -32,6 +32,24 @@ export const decodeMXFP4: DecodeBlock = (bytes, from, out, to) => {
   decodeCodes(bytes, from + 1, twiceFp4, 2 ** (bytes[from]! - 128), out, to)
 }
 
+/**
+ * NVFP4: 64 numbers in four sub-blocks of 16. Four scales (E4M3), then 8 bytes of codes for each sub-block, the low
+ * halves its first 8 numbers: scale FP4.
+ */
+export const decodeNVFP4: DecodeBlock = (bytes, from, out, to) => {
+  for (let sub = 0; sub < 4; sub++) {
+    decodeCodes(bytes, from + 4 + 8 * sub, twiceFp4, e4m3(bytes[from + sub]!) / 2, out, to + 16 * sub, 8)
+  }
+}
+
+/** Four bits of exponent, three of mantissa; the sign's bit is not looked at, and what is no number counts as 0. */
+function e4m3(byte: number): number {
+  if (byte === 0x7f) return 0
+  const exponent = (byte >> 3) & 15
+  return exponent === 0 ? (byte & 7) / 512 : (8 + (byte & 7)) * 2 ** (exponent - 10)
+}
+
+/** `half` bytes: their low halves are the first numbers, their high halves as many more. */
 function decodeCodes(
   bytes: Uint8Array,
   from: number,
@@ -39,10 +57,11 @@ function decodeCodes(
   scale: number,
   out: Float32Array,
   to: number,
+  half = 16,
 ): void {
-  for (let i = 0; i < 16; i++) {
+  for (let i = 0; i < half; i++) {
     const byte = bytes[from + i]!
     out[to + i] = scale * levels[byte & 15]!
-    out[to + 16 + i] = scale * levels[byte >> 4]!
+    out[to + half + i] = scale * levels[byte >> 4]!
   }
 }

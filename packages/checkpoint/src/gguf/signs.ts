@@ -1,9 +1,15 @@
 import { type DecodeBlock, halfAt } from './blocks-of-32.ts'
 
-// Blocks of 256 numbers -d, 0 or d, for networks trained with such weights (BitNet b1.58, Ma et al. 2024).
+// Blocks whose numbers are -d, 0 or d, for networks trained with such weights (BitNet b1.58, Ma et al. 2024).
+
+/** 128 numbers: a float16 d, a bit each, the lowest of a byte first: d where it is set, -d where it is not. */
+export const decodeQ1_0: DecodeBlock = (bytes, from, out, to) => {
+  const d = halfAt(bytes, from)
+  for (let i = 0; i < 128; i++) out[to + i] = (bytes[from + 2 + (i >> 3)]! >> (i & 7)) & 1 ? d : -d
+}
 
 /**
- * 48 bytes of five digits to base 3, 4 bytes of four, a float16 d: d (digit - 1). The first digits of a run of bytes are
+ * 256 numbers: 48 bytes of five digits to base 3, 4 bytes of four, a float16 d: d (digit - 1). The first digits of a run of bytes are
  * its first numbers; runs are 32, 16 and 4 bytes long.
  */
 export const decodeTQ1_0: DecodeBlock = (bytes, from, out, to) => {
@@ -31,7 +37,7 @@ function decodeDigits(
   }
 }
 
-/** 64 bytes of four numbers of two bits, a float16 d: d (q - 1). Each byte holds four numbers that lie 32 apart. */
+/** 256 numbers: 64 bytes of four numbers of two bits, a float16 d: d (q - 1). Each byte holds four numbers that lie 32 apart. */
 export const decodeTQ2_0: DecodeBlock = (bytes, from, out, to) => {
   const d = halfAt(bytes, from + 64)
   for (let run = 0; run < 8; run++) {
