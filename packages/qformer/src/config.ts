@@ -81,15 +81,24 @@ export function complete(config: QFormerConfig): Options {
       `QFormer: wanted position_embedding_type absolute, relative_key or relative_key_query, got '${o.position_embedding_type}'.`,
     )
   }
-  for (const [layer, heads] of Object.entries(o.pruned_heads)) {
-    const unknown = heads.filter((head) => !(Number.isInteger(head) && head >= 0 && head < o.num_attention_heads))
-    if (Number(layer) >= o.num_hidden_layers || unknown.length) {
+  if (o.text_branch && !(o.pad_token_id >= 0 && o.pad_token_id < o.vocab_size)) {
+    throw new ConfigError(
+      'qformer-vocabulary',
+      `QFormer: pad_token_id ${o.pad_token_id} must lie in the vocabulary, vocab_size ${o.vocab_size}.`,
+    )
+  }
+  const pruned_heads: Record<number, number[]> = {}
+  for (const [layer, given] of Object.entries(o.pruned_heads)) {
+    const heads = [...new Set(given)].sort((a, b) => a - b)
+    const unknown = heads.some((head) => !(Number.isInteger(head) && head >= 0 && head < o.num_attention_heads))
+    if (!(Number(layer) < o.num_hidden_layers) || unknown || heads.length === o.num_attention_heads) {
       throw new ConfigError(
         'qformer-pruned',
         `QFormer: pruned_heads names heads ${heads} of layer ${layer}; there are ${o.num_hidden_layers} layers of ` +
-          `${o.num_attention_heads} heads.`,
+          `${o.num_attention_heads} heads, of which at least one head must stay.`,
       )
     }
+    pruned_heads[Number(layer)] = heads
   }
-  return o
+  return { ...o, pruned_heads }
 }

@@ -10,6 +10,7 @@ import {
   narrow,
   normal,
   Parameter,
+  type Rng,
   type Scalar,
   sum,
   type Tensor,
@@ -20,6 +21,7 @@ import {
 } from '@filature/tensor'
 import { complete, type Options, type QFormerConfig } from './config.ts'
 import { QFormer, type QFormerInputs } from './qformer.ts'
+import { resizedRows } from './resized-rows.ts'
 
 /** Dense layer, activation and norm in front of the vocabulary. */
 class PredictionTransform extends Module {
@@ -40,10 +42,10 @@ class PredictionTransform extends Module {
 }
 
 class LMPredictionHead extends Module {
-  readonly bias: Parameter
+  bias: Parameter
   readonly transform: PredictionTransform
   /** Tied to the word embeddings, and to `bias`. */
-  readonly decoder: Linear
+  decoder: Linear
 
   constructor(o: Options, wordEmbeddings: Parameter) {
     super()
@@ -54,6 +56,15 @@ class LMPredictionHead extends Module {
 
   forward(x: Tensor3D): Tensor3D {
     return this.decoder.forward(this.transform.forward(x))
+  }
+
+  /** Scores the words of another table, new ones with a bias of zero. */
+  resize(wordEmbeddings: Parameter, rng: Rng): void {
+    const [V, C] = wordEmbeddings.shape as [number, number]
+    const before = this.bias
+    this.bias = resizedRows(before, V, zerosInit, rng)
+    this.decoder = new Linear(C, V, { weight: wordEmbeddings, bias: this.bias })
+    before.dispose()
   }
 }
 
@@ -81,6 +92,12 @@ abstract class WithVocabulary extends Module {
     }
     this.bert = new QFormer(config)
     this.cls = new MLMHead(complete(config), this.bert.embeddings.word_embeddings!.weight)
+  }
+
+  /** Makes room for another number of words, in the embeddings and in the head: the first rows stay. */
+  resizeVocabulary(vocab_size: number, rng: Rng): void {
+    this.bert.resizeVocabulary(vocab_size, rng)
+    this.cls.predictions.resize(this.bert.embeddings.word_embeddings!.weight, rng)
   }
 
   /** Scores of the text positions. -> (B, T, V) */

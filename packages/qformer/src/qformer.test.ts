@@ -1,26 +1,40 @@
 import { KeyValueCache } from '@filature/attention'
+import { load, openCheckpoint, saveToBytes } from '@filature/checkpoint'
 import {
   cpu,
   freeze,
   init,
   liveMemory,
+  Module,
+  maximum,
   mean,
+  narrow,
   parameterCount,
   Rng,
   type Scalar,
+  silu,
   square,
   stateOf,
   type Tensor2D,
   type Tensor3D,
   tensor,
   tidy,
+  tiesOf,
   training,
   useBackend,
   valueAndGrads,
 } from '@filature/tensor'
-import { expectClose, expectNoLeak, randomIds, randomTensor } from '@filature/testing'
+import { expectClose, expectNoLeak, peakBytes, randomIds, randomTensor } from '@filature/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { QFormer, type QFormerConfig, QFormerForCausalLM, qformerBase, textBranchKeys } from './index.ts'
+import {
+  QFormer,
+  type QFormerConfig,
+  QFormerForCausalLM,
+  QFormerForMaskedLM,
+  type QFormerInputs,
+  qformerBase,
+  textBranchKeys,
+} from './index.ts'
 
 const small: QFormerConfig = {
   vocab_size: 40,
@@ -35,6 +49,14 @@ const small: QFormerConfig = {
 const queries = () => randomTensor('queries', [2, 4, 24]) as Tensor3D
 const states = () => randomTensor('states', [2, 5, 16]) as Tensor3D
 const text = () => randomIds('text', [2, 6], 40) as Tensor2D
+
+const query = (layer: number) => `encoder.layer.${layer}.attention.self.query.weight`
+
+/** The first of the samples. */
+const one = ({ query_embeds, encoder_hidden_states }: QFormerInputs) => ({
+  query_embeds: narrow(query_embeds!, 0, 0, 1),
+  encoder_hidden_states: narrow(encoder_hidden_states!, 0, 0, 1),
+})
 
 beforeAll(async () => {
   await useBackend(cpu())
@@ -65,6 +87,87 @@ describe('QFormer', () => {
     expect(() => new QFormerForCausalLM({ ...small, text_branch: false })).toThrow(/needs the text branch/)
   })
 
+  it('loads a full checkpoint without its text branch, by naming what it leaves out', async () => {
+    const whole = init(new QFormerForCausalLM(small), new Rng(2))
+    await using checkpoint = await openCheckpoint(await saveToBytes(whole))
+    /** As MiniGPT-4 holds it. */
+    class Holder extends Module {
+      readonly bert = new QFormer({ ...small, text_branch: false })
+    }
+    const bare = new Holder()
+    await expect(load(bare, checkpoint)).rejects.toThrow(/word_embeddings/)
+    const { leftOut } = await load(bare, checkpoint, { leaveOut: textBranchKeys() })
+    expect(leftOut).toContain('bert.encoder.layer.2.intermediate.dense.weight')
+    expect(leftOut).toContain('cls.predictions.transform.LayerNorm.bias')
+    const inputs = { query_embeds: queries(), encoder_hidden_states: states() }
+    await expectClose(bare.bert.forward(inputs), whole.bert.forward(inputs), { atol: 0 })
+  })
+
+  it('takes more or fewer words: what it knew stays as it was, heads and all', async () => {
+    for (const Model of [QFormerForCausalLM, QFormerForMaskedLM]) {
+      const model = init(new Model(small), new Rng(3))
+      tidy(() => model.cls.predictions.bias.assign(randomTensor('bias', [40])))
+      const inputs = { input_ids: text(), query_embeds: queries(), encoder_hidden_states: states() }
+      const before = model.forward(inputs)
+      model.resizeVocabulary(43, new Rng(4))
+      const words = model.bert.embeddings.word_embeddings!.weight
+      expect(model.bert.config.vocab_size).toBe(43)
+      expect(tiesOf(model)).toEqual([
+        ['bert.embeddings.word_embeddings.weight', 'cls.predictions.decoder.weight'],
+        ['cls.predictions.bias', 'cls.predictions.decoder.bias'],
+      ])
+      await expectClose(narrow(model.forward(inputs), 2, 0, 40), before, { atol: 1e-6 })
+      const rows = Array.from(narrow(words.value, 0, 40).dataSync())
+      expect(rows.every((v) => v !== 0 && Math.abs(v) < 0.1)).toBe(true) // normal, deviation 0.02
+      expect(Array.from(narrow(model.cls.predictions.bias.value, 0, 40).dataSync())).toEqual([0, 0, 0])
+      // a new word is read, scored and trained
+      const ids = tensor([41, 42, 1, 41, 2, 3], [1, 6], 'int32') as Tensor2D
+      tidy(() => {
+        const { grads } = valueAndGrads(model, () => model.loss({ ...inputs, ...one(inputs), input_ids: ids }, ids))
+        const gradient = grads.get('bert.embeddings.word_embeddings.weight')!
+        expect(gradient.shape).toEqual([43, 24])
+        expect(Array.from(narrow(gradient, 0, 42).dataSync()).some((v) => v !== 0)).toBe(true)
+      })
+      model.resizeVocabulary(30, new Rng(5))
+      const fewer = tensor([1, 29], [2, 1], 'int32') as Tensor2D
+      expect(model.forward({ ...inputs, input_ids: fewer }).shape).toEqual([2, 1, 30])
+      expect(() => model.resizeVocabulary(0, new Rng(0))).toThrow(/pad_token_id 0 must lie in the vocabulary/)
+    }
+    const undecided = new QFormer(small)
+    undecided.resizeVocabulary(50, new Rng(0))
+    expect(stateOf(undecided).get('embeddings.word_embeddings.weight')!.shape).toEqual([50, 24])
+    const bare = new QFormer({ ...small, text_branch: false })
+    expect(() => bare.resizeVocabulary(50, new Rng(0))).toThrow(/no words to resize/)
+  })
+
+  it('takes an activation by name or as a function', async () => {
+    const inputs = { query_embeds: queries(), encoder_hidden_states: states(), input_ids: text() }
+    const run = (hidden_act: QFormerConfig['hidden_act']) =>
+      init(new QFormerForMaskedLM({ ...small, hidden_act, initializer_range: 0.3 }), new Rng(0)).forward(inputs)
+    await expectClose(run(silu), run('silu'), { atol: 0 })
+    await expectClose(
+      run((x) => maximum(x, 0)),
+      run('relu'),
+      { atol: 1e-6 },
+    )
+    await expect(expectClose(run('relu'), run('gelu'), { atol: 1e-2 })).rejects.toThrow()
+  })
+
+  it('holds less on the way back when it computes its layers again', () => {
+    const peak = (gradient_checkpointing: boolean) => {
+      const sizes = { num_hidden_layers: 6, intermediate_size: 96, gradient_checkpointing }
+      const model = init(new QFormer({ ...small, ...sizes, text_branch: false }), new Rng(0))
+      const inputs = {
+        query_embeds: randomTensor('many queries', [1, 32, 24]) as Tensor3D,
+        encoder_hidden_states: randomTensor('many states', [1, 20, 16]) as Tensor3D,
+      }
+      const step = () => void valueAndGrads(model, () => mean<Scalar>(square(model.forward(inputs))))
+      tidy(step) // what is made once
+      return peakBytes(() => tidy(step))
+    }
+    expect(peak(true)).toBeLessThan(0.5 * peak(false))
+  })
+
   it('says what is missing or does not fit', () => {
     const model = init(new QFormer({ ...small, chunk_size_feed_forward: 3 }), new Rng(0))
     expect(() => model.forward({})).toThrow(/got neither/)
@@ -84,7 +187,7 @@ describe('QFormer', () => {
     await expectClose(run(2), run(0), { atol: 1e-6 })
   })
 
-  it('prunes heads counted among the original ones, twice to the same end, and saves what it pruned', async () => {
+  it('prunes heads counted among the original ones, twice to the same end, and comes back from a file so', async () => {
     const inputs = () => ({ query_embeds: queries(), encoder_hidden_states: states() })
     const once = init(new QFormer(small), new Rng(5))
     once.pruneHeads({ 0: [1, 3], 2: [0] })
@@ -93,9 +196,21 @@ describe('QFormer', () => {
     twice.pruneHeads({ 0: [1, 3], 2: [0] })
     await expectClose(twice.forward(inputs()), once.forward(inputs()), { atol: 0 })
     expect(twice.config.pruned_heads).toEqual({ 0: [1, 3], 2: [0] })
-    const shapes = (model: QFormer) => [...stateOf(model)].map(([key, { shape }]) => [key, shape])
-    expect(shapes(new QFormer(twice.config))).toEqual(shapes(twice))
+    const saved = JSON.stringify(twice.config)
+    await using checkpoint = await openCheckpoint(await saveToBytes(twice))
+    const again = new QFormer(JSON.parse(saved))
+    await load(again, checkpoint)
+    await expectClose(again.forward(inputs()), once.forward(inputs()), { atol: 0 })
+    await expect(load(new QFormer(small), checkpoint)).rejects.toThrow(/attention.self.query.weight/)
+    // and it still counts as before any pruning
+    again.pruneHeads({ 0: [2, 3] })
+    once.pruneHeads({ 0: [2] })
+    await expectClose(again.forward(inputs()), once.forward(inputs()), { atol: 0 })
     expect(() => once.pruneHeads({ 0: [9] })).toThrow(/heads/)
+    // what is refused changes nothing, also when a layer before it could be pruned
+    expect(() => once.pruneHeads({ 1: [1], 2: [1, 2, 3] })).toThrow(/at least one head must stay/)
+    await expectClose(again.forward(inputs()), once.forward(inputs()), { atol: 0 })
+    expect(stateOf(new QFormer({ ...small, pruned_heads: { 1: [2, 2] } })).get(query(1))!.shape).toEqual([18, 24])
   })
 
   it('masks a head to the same end as pruning it', async () => {

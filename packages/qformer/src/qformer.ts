@@ -12,6 +12,7 @@ import {
   narrow,
   normal,
   ones,
+  type Rng,
   reshape,
   type Tensor,
   type Tensor2D,
@@ -22,6 +23,7 @@ import { BertPooler } from '@filature/transformer'
 import { complete, type Options, type QFormerConfig } from './config.ts'
 import { type LayerInputs, QFormerLayer } from './layer.ts'
 import { encoderBias, selfBias } from './masks.ts'
+import { resizedRows } from './resized-rows.ts'
 
 export interface QFormerInputs {
   /** int32 (B, T) */
@@ -46,7 +48,7 @@ export interface QFormerInputs {
 /** Word and position embeddings of the text behind the queries, normed together. */
 class QFormerEmbeddings extends Module {
   static override readonly taps = ['out']
-  readonly word_embeddings: Embedding | undefined
+  word_embeddings: Embedding | undefined
   readonly position_embeddings: Embedding | undefined
   readonly LayerNorm: LayerNorm
   readonly dropout: Dropout
@@ -158,18 +160,35 @@ export class QFormer extends Module {
     return this.pooler.forward(x)
   }
 
+  /**
+   * Makes room for another number of words: the first rows stay, new ones are drawn as a new model's are. A head tied to
+   * the words changes with them only through the model that has it.
+   */
+  resizeVocabulary(vocab_size: number, rng: Rng): void {
+    const words = this.embeddings.word_embeddings
+    if (!words) {
+      throw new ConfigError('qformer-text', 'QFormer: there are no words to resize in a model with text_branch: false.')
+    }
+    const config = { ...this.config, vocab_size }
+    const { hidden_size, initializer_range, pad_token_id } = complete(config)
+    const weight = resizedRows(words.weight, vocab_size, normal(initializer_range), rng.fork('word_embeddings'))
+    this.embeddings.word_embeddings = new Embedding(vocab_size, hidden_size, { weight, paddingIdx: pad_token_id })
+    words[Symbol.dispose]()
+    this.config = config
+  }
+
   /** Takes self-attention heads out for good, by layer, counted among the original ones; the configuration remembers. */
   pruneHeads(byLayer: Record<number, readonly number[]>): void {
     const pruned = { ...this.config.pruned_heads }
     for (const [layer, heads] of Object.entries(byLayer)) {
-      pruned[Number(layer)] = [...new Set([...(pruned[Number(layer)] ?? []), ...heads])].sort((a, b) => a - b)
+      pruned[Number(layer)] = [...(pruned[Number(layer)] ?? []), ...heads]
     }
-    complete({ ...this.config, pruned_heads: pruned })
+    const { pruned_heads } = complete({ ...this.config, pruned_heads: pruned }) // throws before anything changes
     tidy(() => {
       for (const [layer, heads] of Object.entries(byLayer))
         this.encoder.layer[Number(layer)]!.attention.pruneHeads(heads)
     })
-    this.config = { ...this.config, pruned_heads: pruned }
+    this.config = { ...this.config, pruned_heads }
   }
 
   /** In causal text behind queries the mask orders the text alone: it counts as new, the queries as before it. */

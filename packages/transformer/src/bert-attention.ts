@@ -2,6 +2,7 @@ import {
   AttentionModule,
   addBiases,
   joinHeads,
+  type KeptHeads,
   keptHeads,
   prunedLinear,
   relativeBias,
@@ -155,13 +156,15 @@ export class BertAttention extends Module {
     return gather(headMask, tensor(left, [left.length], 'int32'), headMask.rank - 1)
   }
 
+  /** What stays when heads go; throws where they cannot. */
+  keptWithout(heads: readonly number[]): KeptHeads {
+    return keptHeads({ heads: this.#allHeads, headWidth: this.self.headWidth, pruned: this.#pruned }, heads)
+  }
+
   /** Takes heads out for good (Michel et al. 2019), counted among the original ones; those gone already pass. */
   pruneHeads(heads: readonly number[]): void {
     const { self, output } = this
-    const { rows, pruned } = keptHeads(
-      { heads: this.#allHeads, headWidth: self.headWidth, pruned: this.#pruned },
-      heads,
-    )
+    const { rows, pruned } = this.keptWithout(heads)
     if (pruned.length === this.#pruned.length) return
     self.query = prunedLinear(self.query, rows, 0)
     self.key = prunedLinear(self.key, rows, 0)

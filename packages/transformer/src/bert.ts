@@ -184,11 +184,13 @@ export class BertModel extends Module {
 
   /** Heads to take out, by layer, counted in original heads: `{ 0: [1, 3] }`. */
   pruneHeads(byLayer: Readonly<Record<number, readonly number[]>>): void {
-    for (const [layer, heads] of Object.entries(byLayer)) {
+    const pruned = Object.entries(byLayer).map(([layer, heads]) => {
       const found = this.encoder.layer[Number(layer)]
       if (!found) throw new ConfigError('bert-prune', `BertModel: there is no layer ${layer} to prune.`)
-      found.attention.pruneHeads(heads)
-    }
+      found.attention.keptWithout(heads) // throws before anything changes
+      return [found.attention, heads] as const
+    })
+    for (const [attention, heads] of pruned) attention.pruneHeads(heads)
   }
 
   /** What `pruned_heads` of a config.json says of this model. */

@@ -3,6 +3,7 @@ export { type Closeness, expectClose, largest, type Numeric, worstOf, worstRatio
 export { inFloat64 } from './float64.ts'
 export { forEachBackend } from './for-each-backend.ts'
 export { expectNoLeak } from './no-leak.ts'
+export { peakBytes } from './peak-bytes.ts'
 export { forkTyped, nodeArguments } from './processes.ts'
 export { randomIds, randomNumbers, randomTensor } from './random.ts'
 export { debianFiles, fetchedOr, llamaCppModules, npmFiles, type Onnxruntime, onnxruntime } from './trained/fetch.ts'
