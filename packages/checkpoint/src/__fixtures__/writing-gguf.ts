@@ -66,11 +66,5 @@ export function gguf(file: GgufToWrite): Uint8Array {
   const pad = (length: number) => new Uint8Array((alignment - (length % alignment)) % alignment)
   const header = w.bytes
   const parts = [header, pad(header.length), ...tensors.flatMap(({ data }) => [data, pad(data.length)])]
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let to = 0
-  for (const part of parts) {
-    out.set(part, to)
-    to += part.length
-  }
-  return out
+  return new Uint8Array(Buffer.concat(parts))
 }

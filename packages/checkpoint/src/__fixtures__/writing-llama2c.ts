@@ -61,15 +61,7 @@ export function llama2c(file: Llama2cToWrite): Uint8Array {
   return joined([header, ...norms, ...packed])
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
+const joined = (parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts))
 
 /** A small model: tensor t of the file's names has the numbers t, t + 1/8, ... */
 export const smallLlama2c = (version: 0 | 1 | 2, shared: boolean): Llama2cToWrite => {

@@ -3,15 +3,7 @@
 /** Bytes of a string of Latin-1 characters: opcodes and their arguments. */
 export const op = (characters: string): Uint8Array => Uint8Array.from(characters, (c) => c.charCodeAt(0))
 
-export function join(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
-}
+export const join = (...parts: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
 const u16 = (n: number) => Uint8Array.of(n & 255, n >> 8)
 const u32 = (n: number) => new Uint8Array(Uint32Array.of(n).buffer)
