@@ -143,6 +143,17 @@ describe('opening', () => {
     expect(lengths.has(0x80)).toBe(true) // a pickle's first byte
   })
 
+  it('refuses options that would promise what is not done', async () => {
+    await savePretrained(made(1), folder, { config: {} })
+    const sha256 = 'a'.repeat(64)
+    for (const target of [file('model.safetensors'), folder, await readFile(file('model.safetensors'))]) {
+      const opening = openCheckpoint(target, { cache: true, sha256 })
+      await expect(opening).rejects.toMatchObject({ name: 'ConfigError', code: 'url-option' })
+    }
+    const opening = openPretrained(folder, { revision: 'main' })
+    await expect(opening).rejects.toMatchObject({ name: 'ConfigError', code: 'hub-option' })
+  })
+
   it('says what is not there', async () => {
     await expect(openCheckpoint(file('none.safetensors'))).rejects.toMatchObject({ code: 'file-missing' })
     await expect(openCheckpoint(folder)).rejects.toMatchObject({ code: 'weights-missing' })

@@ -1,3 +1,4 @@
+import { ConfigError } from '@filature/tensor'
 import { hubFiles, kindOfPath } from '#platform'
 import type { Checkpoint } from '../checkpoint.ts'
 import { folderFiles } from '../folder.ts'
@@ -7,7 +8,7 @@ import type { HubOptions } from './files.ts'
 import { checkFileName, checkRepository, defaultEndpoint, type Repository } from './repository.ts'
 
 export interface PretrainedOptions extends HubOptions, WeightsOptions {
-  /** Branch, tag or commit; `main` by default. */
+  /** Branch, tag or commit of the hub's; `main` by default. Refused for a folder. */
   readonly revision?: string
   /** The hub's address; huggingface.co by default. */
   readonly endpoint?: string
@@ -62,6 +63,9 @@ export async function openPretrained(idOrFolder: string, options: PretrainedOpti
 async function filesOf(idOrFolder: string, options: PretrainedOptions): Promise<ModelFiles> {
   const isPath = /^(?:\.{0,2}[/\\]|[A-Za-z]:[/\\]|\.{1,2}$)/.test(idOrFolder)
   if (isPath || (await isFolder(idOrFolder))) {
+    if (options.revision !== undefined) {
+      throw new ConfigError('hub-option', `openPretrained: ${idOrFolder} is a folder; only the hub has a revision.`)
+    }
     if (await isFolder(idOrFolder)) return folderFiles(idOrFolder)
     refuse('folder-missing', idOrFolder, 'there is no such folder.')
   }
