@@ -64,6 +64,7 @@
         "native/cores.cpp",
         "native/dispatch.cpp",
         "native/pool.cpp",
+        "native/processor.cpp",
         "native/bindings/attention.cpp",
         "native/bindings/call.cpp",
         "native/bindings/dense.cpp",

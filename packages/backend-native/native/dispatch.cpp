@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/kernels.h"
+#include "processor.h"
 
 namespace filature {
 namespace baseline {
@@ -24,13 +25,8 @@ struct Choice {
 };
 const Choice* choices(int* count) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
   static const Choice all[] = {
-      {&avx512::table, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("fma")},
-      {&avx2::table, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-      {&baseline::table, true}};
+      {&avx512::table, processor().avx512}, {&avx2::table, processor().avx2}, {&baseline::table, true}};
 #else
   static const Choice all[] = {{&baseline::table, true}};
 #endif
