@@ -23,9 +23,10 @@ bool read(Call& c, Attention& a, Philox& p) {
   a.scale = c.real("scale");
   const int64_t far = int64_t{1} << 40;
   const double left = c.number("left"), right = c.number("right");
+  if (c.ok() && !(left >= 0 && right >= 0)) c.fail("window", "not negative");
+  if (!c.ok()) return false;
   a.left = left < static_cast<double>(far) ? static_cast<int64_t>(left) : far;
   a.right = right < static_cast<double>(far) ? static_cast<int64_t>(right) : far;
-  if (c.ok() && !(left >= 0 && right >= 0)) c.fail("window", "not negative");
   const bool dropout = c.flag("dropout");
   p = philox_of(c);
   if (dropout) a.dropout = &p;

@@ -58,6 +58,12 @@ uint32_t Call::word(const char* name) {
   return failed_ ? 0 : static_cast<uint32_t>(v);
 }
 
+int32_t Call::integer(const char* name) {
+  const double v = number(name);
+  if (!failed_ && !(v >= -2147483648.0 && v <= 2147483647.0 && v == std::floor(v))) fail(name, "a whole number of 32 bits");
+  return failed_ ? 0 : static_cast<int32_t>(v);
+}
+
 void* Call::any_array(const char* name, int64_t need, napi_typedarray_type one, napi_typedarray_type other, bool optional) {
   napi_value v = next();
   if (failed_) return nullptr;

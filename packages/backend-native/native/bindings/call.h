@@ -3,9 +3,9 @@
 #pragma once
 #include <node_api.h>
 
-#include <initializer_list>
-
 #include <cstdint>
+#include <initializer_list>
+#include <utility>
 
 #include "../kernels/kernels.h"
 
@@ -33,8 +33,13 @@ class Call {
   int64_t step(const char* name) { return size(name); }
   double number(const char* name);
   float real(const char* name) { return static_cast<float>(number(name)); }
+  // Several reals in a row, each to its place.
+  void reals(std::initializer_list<std::pair<const char*, float*>> all) {
+    for (const auto& [name, to] : all) *to = real(name);
+  }
   bool flag(const char* name);
   uint32_t word(const char* name);
+  int32_t integer(const char* name);
 
   // Arrays of at least `need` entries; null or undefined is accepted where optional.
   float* floats(const char* name, int64_t need) { return static_cast<float*>(array(name, need, napi_float32_array, false)); }
@@ -65,6 +70,13 @@ class Call {
   napi_value argv_[48];
   size_t argc_ = 48, at_ = 0;
   bool failed_ = false;
+};
+
+// Rows and columns, which most kernels begin with, and how many entries they have.
+struct Rows {
+  int64_t rows, columns, n;
+  explicit Rows(Call& c, const char* across = "columns")
+      : rows(c.size("rows")), columns(c.size(across)), n(count_of(rows, columns)) {}
 };
 
 // The largest index that strides reach, plus one: what an array must hold.

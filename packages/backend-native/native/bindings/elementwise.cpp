@@ -93,7 +93,7 @@ napi_value js_activation(napi_env env, napi_callback_info info) {
 napi_value js_activation_grad(napi_env env, napi_callback_info info) {
   Call c(env, info, "activationGrad");
   const auto kind = static_cast<Activation>(c.size("kind", kActivations - 1));
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const float* x = c.floats("x", n);
   const float* dy = c.floats("dy", n);
   float* dx = c.floats("dx", n);

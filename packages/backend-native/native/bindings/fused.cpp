@@ -17,7 +17,7 @@ namespace {
 // layerNorm(rows, columns, eps, x, weight?, bias?, y, mean?, rstd?)
 napi_value js_layer_norm(napi_env env, napi_callback_info info) {
   Call c(env, info, "layerNorm");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const float eps = c.real("eps");
   const float* x = c.floats("x", n);
   const float* weight = c.maybe_floats("weight", columns);
@@ -32,7 +32,7 @@ napi_value js_layer_norm(napi_env env, napi_callback_info info) {
 // layerNormGrad(rows, columns, x, weight?, mean, rstd, dy, dx?, dWeight?, dBias?)
 napi_value js_layer_norm_grad(napi_env env, napi_callback_info info) {
   Call c(env, info, "layerNormGrad");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const float* x = c.floats("x", n);
   const float* weight = c.maybe_floats("weight", columns);
   const float* mean = c.floats("mean", rows);
@@ -48,7 +48,7 @@ napi_value js_layer_norm_grad(napi_env env, napi_callback_info info) {
 // rmsNorm(rows, columns, eps, x, weight, y, rstd?)
 napi_value js_rms_norm(napi_env env, napi_callback_info info) {
   Call c(env, info, "rmsNorm");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const float eps = c.real("eps");
   const float* x = c.floats("x", n);
   const float* weight = c.floats("weight", columns);
@@ -61,7 +61,7 @@ napi_value js_rms_norm(napi_env env, napi_callback_info info) {
 // rmsNormGrad(rows, columns, x, weight, rstd, dy, dx?, dWeight?)
 napi_value js_rms_norm_grad(napi_env env, napi_callback_info info) {
   Call c(env, info, "rmsNormGrad");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const float* x = c.floats("x", n);
   const float* weight = c.floats("weight", columns);
   const float* rstd = c.floats("rstd", rows);
@@ -87,34 +87,39 @@ napi_value js_rotary(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// crossEntropy(rows, V, ignore, smoothing, logits, labels, loss, lse)
+// rows, V, ignore, smoothing, logits, labels
+struct Labelled {
+  Rows size;
+  int32_t ignore;
+  float smoothing;
+  const float* logits;
+  const int32_t* labels;
+  explicit Labelled(Call& c)
+      : size(c, "V"), ignore(c.integer("ignore")), smoothing(c.real("smoothing")),
+        logits(c.floats("logits", size.n)), labels(c.ints("labels", size.rows)) {
+    c.check_ids("labels", labels, size.rows, size.columns, ignore);
+  }
+};
+
+// crossEntropy(..., loss, lse)
 napi_value js_cross_entropy(napi_env env, napi_callback_info info) {
   Call c(env, info, "crossEntropy");
-  const int64_t rows = c.size("rows"), V = c.size("V");
-  const auto ignore = static_cast<int32_t>(c.number("ignore"));
-  const float smoothing = c.real("smoothing");
-  const float* logits = c.floats("logits", count_of(rows, V));
-  const int32_t* labels = c.ints("labels", rows);
-  float* loss = c.floats("loss", rows);
-  float* lse = c.floats("lse", rows);
-  c.check_ids("labels", labels, rows, V, ignore);
-  if (c.ok()) kernels().cross_entropy(logits, labels, rows, V, ignore, smoothing, loss, lse);
+  const Labelled l(c);
+  float* loss = c.floats("loss", l.size.rows);
+  float* lse = c.floats("lse", l.size.rows);
+  if (c.ok()) kernels().cross_entropy(l.logits, l.labels, l.size.rows, l.size.columns, l.ignore, l.smoothing, loss, lse);
   return nullptr;
 }
 
-// crossEntropyGrad(rows, V, ignore, smoothing, logits, labels, lse, dLoss, dLogits)
+// crossEntropyGrad(..., lse, dLoss, dLogits)
 napi_value js_cross_entropy_grad(napi_env env, napi_callback_info info) {
   Call c(env, info, "crossEntropyGrad");
-  const int64_t rows = c.size("rows"), V = c.size("V");
-  const auto ignore = static_cast<int32_t>(c.number("ignore"));
-  const float smoothing = c.real("smoothing");
-  const float* logits = c.floats("logits", count_of(rows, V));
-  const int32_t* labels = c.ints("labels", rows);
-  const float* lse = c.floats("lse", rows);
-  const float* d_loss = c.floats("dLoss", rows);
-  float* d_logits = c.floats("dLogits", count_of(rows, V));
-  c.check_ids("labels", labels, rows, V, ignore);
-  if (c.ok()) kernels().cross_entropy_grad(logits, labels, lse, d_loss, rows, V, ignore, smoothing, d_logits);
+  const Labelled l(c);
+  const float* lse = c.floats("lse", l.size.rows);
+  const float* d_loss = c.floats("dLoss", l.size.rows);
+  float* d_logits = c.floats("dLogits", l.size.n);
+  if (c.ok())
+    kernels().cross_entropy_grad(l.logits, l.labels, lse, d_loss, l.size.rows, l.size.columns, l.ignore, l.smoothing, d_logits);
   return nullptr;
 }
 

@@ -9,14 +9,8 @@ napi_value js_adamw(napi_env env, napi_callback_info info) {
   Call c(env, info, "adamw");
   const int64_t n = c.size("n");
   AdamW o;
-  o.lr = c.real("lr");
-  o.beta1 = c.real("beta1");
-  o.beta2 = c.real("beta2");
-  o.eps = c.real("eps");
-  o.decay = c.real("decay");
-  o.correction1 = c.real("correction1");
-  o.correction2 = c.real("correction2");
-  o.grad_scale = c.real("gradScale");
+  c.reals({{"lr", &o.lr}, {"beta1", &o.beta1}, {"beta2", &o.beta2}, {"eps", &o.eps}, {"decay", &o.decay},
+           {"correction1", &o.correction1}, {"correction2", &o.correction2}, {"gradScale", &o.grad_scale}});
   o.coupled = c.flag("coupled");
   float* p = c.floats("p", n);
   const float* g = c.floats("g", n);
@@ -32,10 +26,7 @@ napi_value js_adagrad(napi_env env, napi_callback_info info) {
   Call c(env, info, "adagrad");
   const int64_t n = c.size("n");
   Adagrad o = {};
-  o.lr = c.real("lr");
-  o.eps = c.real("eps");
-  o.decay = c.real("decay");
-  o.grad_scale = c.real("gradScale");
+  c.reals({{"lr", &o.lr}, {"eps", &o.eps}, {"decay", &o.decay}, {"gradScale", &o.grad_scale}});
   o.eps_inside = c.flag("epsInside");
   float* p = c.floats("p", n);
   const float* g = c.floats("g", n);
@@ -49,11 +40,8 @@ napi_value js_sgd(napi_env env, napi_callback_info info) {
   Call c(env, info, "sgd");
   const int64_t n = c.size("n");
   Sgd o;
-  o.lr = c.real("lr");
-  o.momentum = c.real("momentum");
-  o.dampening = c.real("dampening");
-  o.decay = c.real("decay");
-  o.grad_scale = c.real("gradScale");
+  c.reals({{"lr", &o.lr}, {"momentum", &o.momentum}, {"dampening", &o.dampening}, {"decay", &o.decay},
+           {"gradScale", &o.grad_scale}});
   o.nesterov = c.flag("nesterov");
   o.first = c.flag("first");
   float* p = c.floats("p", n);
@@ -68,12 +56,8 @@ napi_value js_rmsprop(napi_env env, napi_callback_info info) {
   Call c(env, info, "rmsprop");
   const int64_t n = c.size("n");
   Rmsprop o;
-  o.lr = c.real("lr");
-  o.alpha = c.real("alpha");
-  o.eps = c.real("eps");
-  o.decay = c.real("decay");
-  o.momentum = c.real("momentum");
-  o.grad_scale = c.real("gradScale");
+  c.reals({{"lr", &o.lr}, {"alpha", &o.alpha}, {"eps", &o.eps}, {"decay", &o.decay}, {"momentum", &o.momentum},
+           {"gradScale", &o.grad_scale}});
   o.centered = c.flag("centered");
   float* p = c.floats("p", n);
   const float* g = c.floats("g", n);

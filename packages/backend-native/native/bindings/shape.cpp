@@ -8,8 +8,8 @@ namespace {
 napi_value js_reduce_rows(napi_env env, napi_callback_info info) {
   Call c(env, info, "reduceRows");
   const auto op = static_cast<Reduction>(c.size("op", kReductions - 1));
-  const int64_t rows = c.size("rows"), columns = c.size("columns");
-  const float* x = c.floats("x", count_of(rows, columns));
+  const auto [rows, columns, n] = Rows(c);
+  const float* x = c.floats("x", n);
   float* y = c.floats("y", rows);
   if (c.ok()) kernels().reduce_rows(op, x, y, rows, columns);
   return nullptr;
@@ -29,7 +29,7 @@ napi_value js_reduce_columns(napi_env env, napi_callback_info info) {
 // softmax(rows, columns, log, x, y)
 napi_value js_softmax(napi_env env, napi_callback_info info) {
   Call c(env, info, "softmax");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), n = count_of(rows, columns);
+  const auto [rows, columns, n] = Rows(c);
   const bool log = c.flag("log");
   const float* x = c.floats("x", n);
   float* y = c.floats("y", n);
@@ -63,7 +63,7 @@ napi_value js_gather(napi_env env, napi_callback_info info) {
 napi_value js_scatter_add(napi_env env, napi_callback_info info) {
   Call c(env, info, "scatterAdd");
   const int64_t n = c.size("n"), width = c.size("width"), rows = c.size("rows");
-  const auto skip = static_cast<int64_t>(c.number("skip"));
+  const int64_t skip = c.integer("skip");
   const float* x = c.floats("x", count_of(n, width));
   const int32_t* ids = c.ints("ids", n);
   float* y = c.floats("y", count_of(rows, width));
@@ -74,9 +74,10 @@ napi_value js_scatter_add(napi_env env, napi_callback_info info) {
 // topK(rows, columns, k, x, values, indices)
 napi_value js_top_k(napi_env env, napi_callback_info info) {
   Call c(env, info, "topK");
-  const int64_t rows = c.size("rows"), columns = c.size("columns"), k = c.size("k");
+  const auto [rows, columns, n] = Rows(c);
+  const int64_t k = c.size("k");
   if (c.ok() && k > columns) c.fail("k", "at most columns");
-  const float* x = c.floats("x", count_of(rows, columns));
+  const float* x = c.floats("x", n);
   float* values = c.floats("values", count_of(rows, k));
   int32_t* indices = c.ints("indices", count_of(rows, k));
   if (c.ok()) kernels().top_k(x, rows, columns, k, values, indices);

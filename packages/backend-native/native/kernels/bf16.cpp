@@ -3,6 +3,8 @@
 #include <atomic>
 #include <chrono>
 
+#include "../processor.h"
+
 namespace filature {
 namespace FILATURE_ISA {
 namespace {
@@ -113,16 +115,12 @@ struct PairTable {
   Micro packed[MR + 1][NV + 1];
   RowMicro rows[MR + 1][NV + 1];
 };
-template <int M_, int N_>
-constexpr void fill(PairTable& t) {
-  t.packed[M_][N_] = micro_pairs<M_, N_>;
-  t.rows[M_][N_] = micro_row_pairs<M_, N_>;
-  if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
-  else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
-}
 constexpr PairTable pair_table() {
   PairTable t = {};
-  fill<MR, NV>(t);
+  each_size<MR, NV>([&t]<int M_, int N_>() {
+    t.packed[M_][N_] = micro_pairs<M_, N_>;
+    t.rows[M_][N_] = micro_row_pairs<M_, N_>;
+  });
   return t;
 }
 constexpr PairTable kPairs = pair_table();
@@ -144,8 +142,8 @@ double tile_time(Micro micro, const float* a, const float* b, float* c) {
 std::atomic<int> chosen{-1};  // by the caller: never, always where possible; or left open
 
 bool bf16_pairs_pay() {
-  static const bool has = __builtin_cpu_supports("avx512bf16");
-  static const bool pays = [] {
+  const bool has = processor().avx512_bf16;
+  static const bool pays = [has] {
     if (!has) return false;
     alignas(64) static float a[128 * MR + W], b[128 * NR], c[MR * NR];
     return tile_time(kPairs.packed[MR][NV], a, b, c) < 1.5 * tile_time(kMicro.packed[MR][NV], a, b, c);

@@ -6,23 +6,13 @@ namespace filature {
 namespace FILATURE_ISA {
 namespace {
 
-template <int M_, int N_>
-constexpr void fill(MicroTable& t) {
-  t.packed[M_][N_] = micro_packed<M_, N_>;
-  t.strided[M_][N_] = micro_strided<M_, N_>;
-  if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
-  else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
-}
-template <int M_, int N_>
-constexpr void fill_thin(MicroTable& t) {
-  t.thin[M_][N_] = micro_strided<M_, N_>;
-  if constexpr (N_ > 1) fill_thin<M_, N_ - 1>(t);
-  else if constexpr (M_ > 1) fill_thin<M_ - 1, kThinVectors>(t);
-}
 constexpr MicroTable micro_table() {
   MicroTable t = {};
-  fill<MR, NV>(t);
-  fill_thin<kThinRows, kThinVectors>(t);
+  each_size<MR, NV>([&t]<int M_, int N_>() {
+    t.packed[M_][N_] = micro_packed<M_, N_>;
+    t.strided[M_][N_] = micro_strided<M_, N_>;
+  });
+  each_size<kThinRows, kThinVectors>([&t]<int M_, int N_>() { t.thin[M_][N_] = micro_strided<M_, N_>; });
   return t;
 }
 

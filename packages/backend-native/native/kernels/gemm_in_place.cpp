@@ -19,15 +19,9 @@ constexpr int64_t kGap = 16;                // floats between rounded rows
 struct RowTable {
   RowMicro at[kTall + 1][NV + 1];
 };
-template <int M_, int N_>
-constexpr void fill(RowTable& t) {
-  t.at[M_][N_] = micro_rows<M_, N_>;
-  if constexpr (N_ > 1) fill<M_, N_ - 1>(t);
-  else if constexpr (M_ > 1) fill<M_ - 1, NV>(t);
-}
 constexpr RowTable row_table() {
   RowTable t = {};
-  fill<kTall, NV>(t);
+  each_size<kTall, NV>([&t]<int M_, int N_>() { t.at[M_][N_] = micro_rows<M_, N_>; });
   return t;
 }
 constexpr RowTable kRowMicro = row_table();

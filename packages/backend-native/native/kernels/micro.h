@@ -1,5 +1,7 @@
 // The inner product of dense products: a tile of C, MR rows by NV vectors, stays in registers while k runs.
 #pragma once
+#include <utility>
+
 #include "../simd.h"
 
 namespace filature {
@@ -72,6 +74,14 @@ void micro_strided(int64_t K, const float* a, int64_t a_row, int64_t a_col, cons
 // With few rows the tile is wider, so that enough sums are under way at once.
 constexpr int kThinRows = 3, kThinVectors = 32 / FILATURE_W * 4 > 8 ? 4 : 8;
 constexpr int kThinWidth = kThinVectors * W;
+
+// f<m, n>() for every size from 1 x 1 to M_ x N_: fills the tables of inner products.
+template <int M_, int N_, typename F>
+constexpr void each_size(const F& f) {
+  [&f]<int... I>(std::integer_sequence<int, I...>) {
+    (f.template operator()<I / N_ + 1, I % N_ + 1>(), ...);
+  }(std::make_integer_sequence<int, M_ * N_>{});
+}
 
 // By rows (1..MR) and vectors (1..NV, or 1..kThinVectors).
 struct MicroTable {
