@@ -57,6 +57,39 @@ describe('blocks', () => {
     expect(memory.usage.idle).toBe(0)
   })
 
+  it('are asked for again once idle ones were given back, then the error says what was wanted', () => {
+    const addon = loadAddon()
+    let room = 2 << 20
+    const small = {
+      ...addon,
+      allocate: (bytes: number) => {
+        if (bytes > room) throw new Error('none left')
+        room -= bytes
+        return addon.allocate(bytes)
+      },
+      release: (buffer: ArrayBuffer) => {
+        room += buffer.byteLength
+        addon.release(buffer)
+      },
+    }
+    const memory = new Memory(small)
+    const first = memory.floats(1 << 18)
+    memory.retain(first)
+    memory.forget(first)
+    const second = memory.floats(7 << 16) // fits only in place of the first
+    memory.retain(second)
+    expect(memory.usage).toEqual({ live: 7 << 18, idle: 0 })
+    expect(() => memory.floats(1 << 18)).toThrow(
+      expect.objectContaining({
+        code: 'native-memory',
+        message: expect.stringMatching(/wanted 1\.0 MiB for one tensor, .* beside the 2 MiB that tensors use/),
+      }),
+    )
+    expect(memory.usage).toEqual({ live: 7 << 18, idle: 0 })
+    memory.forget(second)
+    expect(memory.floats(1 << 18).length).toBe(1 << 18)
+  })
+
   it('are taken by several tensor data and go back with the last', () => {
     const memory = new Memory(loadAddon(), { poison: true })
     const block = memory.floats(8)

@@ -1,3 +1,4 @@
+import { MemoryError } from '@filature/tensor'
 import type { Addon } from './addon.ts'
 
 /** A piece of aligned memory and the tensors that lie in it. */
@@ -73,17 +74,31 @@ export class Memory {
       block.idle = false
       return block
     }
-    let buffer: Owned
-    try {
-      buffer = this.#addon.allocate(bytes)
-    } catch {
-      this.trim(0)
-      buffer = this.#addon.allocate(bytes)
-    }
+    const buffer: Owned = this.#allocate(bytes)
     const fresh: Block = { buffer, bytes, users: 0, idle: false, floats: undefined, ints: undefined }
     buffer[BLOCK] = fresh
     if (this.#poison) this.#poisoned(fresh)
     return fresh
+  }
+
+  /** From the system; where it has none left, after idle blocks were given back. */
+  #allocate(bytes: number): ArrayBuffer {
+    try {
+      return this.#addon.allocate(bytes)
+    } catch {
+      this.trim(0)
+    }
+    try {
+      return this.#addon.allocate(bytes)
+    } catch (cause) {
+      throw new MemoryError(
+        'native-memory',
+        `native: wanted ${(bytes / MIB).toFixed(1)} MiB for one tensor, the system has no more beside the ` +
+          `${(this.#liveBytes / MIB).toFixed(0)} MiB that tensors use; use a smaller batch or context, checkpointed() or ` +
+          'packed weights.',
+        { cause },
+      )
+    }
   }
 
   /** A tensor's data lie in this array from now on. */
