@@ -124,7 +124,11 @@ if (process.env.PROFILE) {
         const transposed = product ? ` ${M} x ${N} x ${K}${flags! & 1 ? ' A^T' : ''}${flags! & 2 ? ' B^T' : ''}` : ''
         const line = spent.get(name + transposed) ?? { ms: 0, calls: 0, flops: 0 }
         let result = 0
-        line.ms += ms(cost(() => void (result = call(...args))))
+        line.ms += ms(
+          cost(() => {
+            result = call(...args)
+          }),
+        )
         line.calls++
         if (product) line.flops += 2 * M! * N! * K! * count!
         spent.set(name + transposed, line)
