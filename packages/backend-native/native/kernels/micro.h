@@ -18,12 +18,14 @@ constexpr int MR = 4, NV = 2;
 #endif
 constexpr int NR = NV * W;
 
+// Loops over the vectors of a tile are unrolled to its widest, kThinVectors: in a loop left over the sums would live in memory.
+
 // C = or += a tile of sums, + bias.
 template <int M_, int N_>
 FILATURE_INLINE void put_tile(const vf acc[M_][N_], float* c, int64_t ldc, bool accumulate, const float* bias) {
 #pragma GCC unroll 16
   for (int i = 0; i < M_; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < N_; j++) {
       vf v = acc[i][j];
       if (bias) v += load(bias + j * W);
@@ -39,16 +41,16 @@ FILATURE_INLINE void micro(int64_t K, const float* a, int64_t a_row, int64_t a_c
   vf acc[M_][N_];
 #pragma GCC unroll 16
   for (int i = 0; i < M_; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < N_; j++) acc[i][j] = vf{};
   for (int64_t k = 0; k < K; k++) {
     vf row[N_];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int j = 0; j < N_; j++) row[j] = load(b + j * W);
 #pragma GCC unroll 16
     for (int i = 0; i < M_; i++) {
       const vf x = splat(a[i * a_row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int j = 0; j < N_; j++) acc[i][j] += x * row[j];
     }
     a += a_col;

@@ -31,12 +31,11 @@ FILATURE_INLINE void transpose(vf v[W]) {
 
 // One panel: element (i, k), i < count <= P, k < K, at x[i * minor + k * major], to panel[k * P + i]; rows beyond count
 // are zero. The panel needs W floats of room behind it.
-template <int P>
-inline void pack_panel(float* panel, const float* x, int64_t minor, int64_t major, int count, int64_t K) {
+FILATURE_INLINE void pack_panel(int64_t P, float* panel, const float* x, int64_t minor, int64_t major, int count, int64_t K) {
   int64_t k = 0;
   if (major == 1) {
     for (; k + W <= K; k += W) {
-      for (int i0 = 0; i0 < P; i0 += W) {
+      for (int64_t i0 = 0; i0 < P; i0 += W) {
         vf v[W];
 #pragma GCC unroll 16
         for (int i = 0; i < W; i++) v[i] = i0 + i < count ? load(x + (i0 + i) * minor + k) : vf{};
@@ -47,13 +46,24 @@ inline void pack_panel(float* panel, const float* x, int64_t minor, int64_t majo
       }
     }
   }
-  if (minor == 1 && count == P) {
-    for (; k < K; k++) std::memcpy(panel + k * P, x + k * major, P * sizeof(float));
+  if (minor == 1) {
+    for (; k < K; k++) {
+      const float* from = x + k * major;
+      float* row = panel + k * P;
+      int64_t i = 0;
+      for (; i + W <= count; i += W) store(row + i, load(from + i));
+      for (; i < P; i += W) store(row + i, load_part(from + i, i < count ? count - i : 0));
+    }
   }
   for (; k < K; k++) {
     for (int i = 0; i < count; i++) panel[k * P + i] = x[i * minor + k * major];
-    for (int i = count; i < P; i++) panel[k * P + i] = 0;
+    for (int64_t i = count; i < P; i++) panel[k * P + i] = 0;
   }
+}
+template <int P>
+inline void pack_panel(float* panel, const float* x, int64_t minor, int64_t major, int count, int64_t K) {
+  if (count == P) pack_panel(P, panel, x, minor, major, P, K);
+  else pack_panel(P, panel, x, minor, major, count, K);
 }
 
 // Several panels of `height` <= P rows each, `stride` floats apart. Where the rows lie side by side in x they are packed

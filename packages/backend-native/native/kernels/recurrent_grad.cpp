@@ -112,12 +112,13 @@ void recurrent_grad(const RecurrentGrad& g) {
   if (g.d_x && T > 0) gemm({T * B, r.I, G, w.gates, G, 1, r.w_ih, r.I, 1, g.d_x, r.I});
   if (g.d_w_ih) gemm({G, r.I, T * B, w.gates, 1, G, r.x, r.I, 1, g.d_w_ih, r.I});
   if (g.d_w_hh) {
-    // Steps but the first meet the outputs of the step before them, which lie one block further on or back.
-    const int64_t first = index(0), rest = r.reverse ? 0 : 1, outputs = r.reverse ? 1 : 0;
-    if (T > 1) {
-      gemm({G, H, (T - 1) * B, w.hidden + rest * B * G, 1, G, r.out + outputs * B * H, H, 1, g.d_w_hh, H});
+    // What each step read: h0, and the outputs of all steps but the one that came last.
+    float* before = scratch(kRows, T * B * H + W);
+    for (int64_t s = 0; s < T; s++) {
+      const float* read = s == 0 ? r.h0 : r.out + index(s - 1) * B * H;
+      std::memcpy(before + index(s) * B * H, read, B * H * sizeof(float));
     }
-    if (T > 0) gemm({G, H, B, w.hidden + first * B * G, 1, G, r.h0, H, 1, g.d_w_hh, H, T > 1});
+    if (T > 0) gemm({G, H, T * B, w.hidden, 1, G, before, H, 1, g.d_w_hh, H});
     else std::memset(g.d_w_hh, 0, G * H * sizeof(float));
   }
   if (g.d_b_ih) sum_rows(w.gates, T * B, G, g.d_b_ih);
