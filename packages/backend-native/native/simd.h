@@ -134,6 +134,19 @@ FILATURE_INLINE vf reciprocal(vf x) {
 #endif
 }
 
+// The square root to the last bit or two, for numbers of 0 and above.
+FILATURE_INLINE vf root(vf x) {
+#if FILATURE_W == 16
+  const vf r = (vf)_mm512_rsqrt14_ps((__m512)x), y = x * r;
+  // 0 and infinity times their own reciprocal roots are not numbers
+  return (vf)_mm512_mask_mov_ps((__m512)(y + y * (0.5f - 0.5f * y * r)), _mm512_fpclass_ps_mask((__m512)x, 0x0e), (__m512)x);
+#else
+  vf r;
+  for (int i = 0; i < W; i++) r[i] = __builtin_sqrtf(x[i]);
+  return r;
+#endif
+}
+
 FILATURE_INLINE vf sigmoid(vf x) { return 1.0f / (1.0f + exp(-x)); }
 
 // tanh x: x + x^3 P(x^2) below 0.625, 1 - 2 / (e^2x + 1) above.

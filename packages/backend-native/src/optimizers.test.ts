@@ -130,3 +130,33 @@ it('says which state is missing', () => {
   expect(() => runUpdate('AdamW', { param: x, grad: x }, attrs)).toThrow(/exp_avg/)
   expect(runUpdate('NoSuchOptimizer', { param: x, grad: x }, {})).toBeUndefined()
 })
+
+describe('gradients at the ends of the range move a parameter as a square root and a division in float32 do', () => {
+  const gradients = [0, -0, 1e-37, 1e-25, -1e-21, 1e-19, 1e-8, 1, -3e18, 1e19, -1e25, 3e38, Number.POSITIVE_INFINITY, Number.NaN]
+  const { fround, sqrt } = Math
+  const squares = gradients.map((g) => fround(fround(g) * fround(g)))
+  const updates: [string, object, string[], (g: number, square: number) => number][] = [
+    ['Adagrad', { lr: 0.1, eps: 1e-10 }, ['sum'], (g, s) => (0.1 * g) / (sqrt(s) + 1e-10)],
+    ['RMSprop', { lr: 0.1, alpha: 0, eps: 1e-8, momentum: 0 }, ['square_avg'], (g, s) => (0.1 * g) / (sqrt(s) + 1e-8)],
+    [
+      'AdamW',
+      { lr: 0.1, beta1: 0, beta2: 0, eps: 1e-8, step: 1 },
+      ['exp_avg', 'exp_avg_sq'],
+      (g, s) => (0.1 * g) / (sqrt(s) + 1e-8),
+    ],
+  ]
+  it.each(updates)('%s', (kernel, attrs, state, update) => {
+    const zeros = () => tf.zeros([gradients.length])
+    const inputs = {
+      param: zeros(),
+      grad: tf.tensor1d(gradients),
+      ...Object.fromEntries(state.map((s) => [s, zeros()])),
+    }
+    expect(runUpdate(kernel, inputs, attrs)).toEqual([])
+    inputs.param.dataSync().forEach((got, i) => {
+      const wanted = -update(fround(gradients[i]!), squares[i]!)
+      if (Number.isNaN(wanted)) expect(got).toBeNaN()
+      else expect(Math.abs(got - wanted), `of ${gradients[i]}`).toBeLessThanOrEqual(1e-6 * Math.abs(wanted) + 1e-38)
+    })
+  })
+})

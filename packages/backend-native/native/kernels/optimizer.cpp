@@ -19,11 +19,9 @@ void elements(int64_t n, const F& f) {
   if (parts > 1) parallel_for(parts, part);
   else if (parts == 1) part(0);
 }
-FILATURE_INLINE vf root(vf v) {
-  vf r;
-  for (int i = 0; i < W; i++) r[i] = __builtin_sqrtf(v[i]);
-  return r;
-}
+
+// x / y for a y above 0, also an infinite one: overflowing squares stop a weight.
+FILATURE_INLINE vf over(vf x, vf y) { return x * select(y > 3.4028234e38f, vf{}, reciprocal(y)); }
 
 }  // namespace
 
@@ -43,7 +41,7 @@ void adamw(const AdamW& o, float* p, const float* g, float* m, float* v, float* 
       largest = max(at(max_v, i, part), square);
       put(max_v, i, largest, part);
     }
-    put(p, i, w - step * mean / (root(largest) * v_scale + o.eps), part);
+    put(p, i, w - over(step * mean, root(largest) * v_scale + o.eps), part);
   });
 }
 
@@ -53,7 +51,7 @@ void adagrad(const Adagrad& o, float* p, const float* g, float* total, int64_t n
     const vf w = at(p, i, part), d = at(g, i, part) * o.grad_scale + o.decay * w;
     const vf s = at(total, i, part) + d * d;
     put(total, i, s, part);
-    put(p, i, w - o.lr * d / (o.eps_inside ? root(s + o.eps) : root(s) + o.eps), part);
+    put(p, i, w - over(o.lr * d, o.eps_inside ? root(s + o.eps) : root(s) + o.eps), part);
   });
 }
 
@@ -82,7 +80,7 @@ void rmsprop(const Rmsprop& o, float* p, const float* g, float* square, float* m
       put(mean, i, u, part);
       variance -= u * u;
     }
-    vf update = d / (root(variance) + o.eps);
+    vf update = over(d, root(variance) + o.eps);
     if (buffer) {
       update += at(buffer, i, part) * o.momentum;
       put(buffer, i, update, part);
