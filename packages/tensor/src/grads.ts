@@ -28,8 +28,14 @@ export function valueAndGrads(model: Module, fn: () => Scalar, inputs: Record<st
   const names = Object.keys(inputs)
   const sources = [...trainable.map(([, p]) => p.value), ...names.map((name) => inputs[name]!)]
   const { value, grads } = differentiate(fn, sources)
-  const named = (keys: string[], offset: number) =>
-    new Map(keys.flatMap((key, i) => (grads[offset + i] ? [[key, grads[offset + i]!] as const] : [])))
+  const named = (keys: readonly string[], offset: number) => {
+    const out = new Map<string, Tensor>()
+    keys.forEach((key, i) => {
+      const gradient = grads[offset + i]
+      if (gradient) out.set(key, gradient)
+    })
+    return out
+  }
   return {
     value,
     grads: named(

@@ -45,26 +45,37 @@ export const isModule = (x: unknown): x is Module => typeof x === 'object' && x 
 /** What a checkpoint stores under one name. */
 export type Leaf = Parameter | Buffer
 
-function* walk(value: unknown, path: string): Generator<[string, Module | Leaf]> {
+type Visit = (path: string, value: Module | Leaf) => void
+
+// A visitor: models are walked at each step, and a generator costs five times as much.
+function walk(value: unknown, path: string, visit: Visit): void {
+  if (typeof value !== 'object' || value === null) return
   if (isModule(value)) {
-    yield [path, value]
-    for (const [key, child] of Object.entries(value)) yield* walk(child, path === '' ? key : `${path}.${key}`)
+    visit(path, value)
+    const at = path === '' ? '' : `${path}.`
+    for (const [key, child] of Object.entries(value)) walk(child, at + key, visit)
   } else if (isParameter(value) || isBuffer(value)) {
-    yield [path, value]
+    visit(path, value)
   } else if (Array.isArray(value)) {
-    for (const key of Object.keys(value)) yield* walk(value[Number(key)], `${path}.${key}`)
+    for (const key of Object.keys(value)) walk(value[Number(key)], `${path}.${key}`, visit)
   }
 }
 
 /** Every module below (and with) `root`, with its path; the root's is ''. */
-export function* modulesOf(root: Module): Generator<[string, Module]> {
-  for (const [path, value] of walk(root, '')) if (isModule(value)) yield [path, value]
+export function modulesOf(root: Module): [path: string, module: Module][] {
+  const out: [string, Module][] = []
+  walk(root, '', (path, value) => {
+    if (isModule(value)) out.push([path, value])
+  })
+  return out
 }
 
 /** Every parameter and buffer under every one of its paths, ties repeated: the keys of a checkpoint. */
 export function stateOf(root: Module): Map<string, Leaf> {
   const out = new Map<string, Leaf>()
-  for (const [path, value] of walk(root, '')) if (!isModule(value)) out.set(path, value)
+  walk(root, '', (path, value) => {
+    if (!isModule(value)) out.set(path, value)
+  })
   return out
 }
 
@@ -72,21 +83,20 @@ export function stateOf(root: Module): Map<string, Leaf> {
 export function parametersOf(root: Module): Map<string, Parameter> {
   const out = new Map<string, Parameter>()
   const seen = new Set<Parameter>()
-  for (const [path, value] of walk(root, '')) {
-    if (isParameter(value) && !seen.has(value)) {
-      seen.add(value)
-      out.set(path, value)
-    }
-  }
+  walk(root, '', (path, value) => {
+    if (!isParameter(value) || seen.has(value)) return
+    seen.add(value)
+    out.set(path, value)
+  })
   return out
 }
 
 /** The paths of each parameter that stands in more than one place, the first path first. */
 export function tiesOf(root: Module): string[][] {
   const paths = new Map<Parameter, string[]>()
-  for (const [path, value] of walk(root, '')) {
+  walk(root, '', (path, value) => {
     if (isParameter(value)) paths.set(value, [...(paths.get(value) ?? []), path])
-  }
+  })
   return [...paths.values()].filter((list) => list.length > 1)
 }
 

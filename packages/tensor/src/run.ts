@@ -2,7 +2,14 @@ import { type Module, modulesOf } from './module.ts'
 import type { Rng } from './rng.ts'
 import { currentScope, enterScope, type Paths, type Tapping } from './scope.ts'
 
-const pathsOf = (root: Module): Paths => new Map([...modulesOf(root)].map(([path, module]) => [module, path]))
+/** Found out when they are first asked for: most runs ask for none. */
+function pathsOf(root: Module): () => Paths {
+  let paths: Paths | undefined
+  return () => {
+    paths ??= new Map(modulesOf(root).map(([path, module]) => [module, path]))
+    return paths
+  }
+}
 
 /**
  * Runs `fn` in training mode: dropout and stochastic depth draw from `rng`, keyed by the drawing module's path below

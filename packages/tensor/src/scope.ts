@@ -21,12 +21,12 @@ export interface Tapping {
 }
 
 interface ActiveTapping extends Tapping {
-  readonly paths: Paths
+  readonly paths: () => Paths
 }
 
 interface Training {
   readonly rng: Rng
-  readonly paths: Paths
+  readonly paths: () => Paths
   /** Draws made so far, by path. */
   readonly calls: Map<string, number>
 }
@@ -73,7 +73,7 @@ export function replayScope(): RunScope {
 export function nextDraw(module: object): { key: Words2; counter: Words2 } | null {
   const { training } = current
   if (!training) return null
-  const path = training.paths.get(module)
+  const path = training.paths().get(module)
   if (path === undefined) {
     throw new UsageError(
       'draw-path',
@@ -90,7 +90,7 @@ const join = (path: string, site: string) => (path === '' ? site : `${path}.${si
 /** Whether anybody looks at a module's tap. */
 export function tapWanted(module: object, site: string): boolean {
   return current.tappings.some(({ paths, matches }) => {
-    const path = paths.get(module)
+    const path = paths().get(module)
     return path !== undefined && matches(join(path, site))
   })
 }
@@ -101,7 +101,7 @@ export function tapAt<T extends Tensor>(module: object, site: string, x: T): T {
   let y = x
   // the innermost look comes first: what surrounds it sees its edits
   for (const { paths, matches, see } of current.tappings.toReversed()) {
-    const path = paths.get(module)
+    const path = paths().get(module)
     if (path === undefined) continue
     const full = join(path, site)
     if (!matches(full)) continue
@@ -121,5 +121,5 @@ export function tapAt<T extends Tensor>(module: object, site: string, x: T): T {
 
 /** Whether a gradient at a tap inside `module` is asked for: recomputation would hide it from the outer tape. */
 export function gradientTapInside(module: object): boolean {
-  return current.tappings.some((tapping) => tapping.differentiates && tapping.paths.has(module))
+  return current.tappings.some((tapping) => tapping.differentiates && tapping.paths().has(module))
 }

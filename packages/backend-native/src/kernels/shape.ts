@@ -259,6 +259,18 @@ export const shape: Kernels = {
     return info
   },
 
+  OneHot({ indices }, { depth, onValue, offValue, dtype }, { backend, otherwise }) {
+    if (dtype !== 'int32' && dtype !== 'float32') return otherwise()
+    const ids = backend.numbers(indices!)
+    const n = ids.length * depth
+    const values = dtype === 'int32' ? backend.memoryPool.ints(n) : backend.memoryPool.floats(n)
+    values.fill(offValue)
+    ids.forEach((id, row) => {
+      if (id >= 0 && id < depth) values[row * depth + id] = onValue
+    })
+    return backend.makeTensorInfo([...indices!.shape, depth], dtype, values)
+  },
+
   Cast({ x }, { dtype }, { backend, otherwise }) {
     if (x!.dtype === dtype || dtype !== 'float32' || !(x!.dtype === 'int32' || x!.dtype === 'bool')) return otherwise()
     const { info, values } = output(backend, x!.shape)

@@ -39,7 +39,7 @@ export function runFused<I extends Inputs, A extends object>(op: FusedOp<I, A>, 
   const given: Record<string, Tensor> = {}
   for (const name in inputs) if (inputs[name]) given[name] = inputs[name] as Tensor
   const run = (forGradient: boolean) => {
-    const out = engine.runKernel(kernel, given, { ...attrs, forGradient })
+    const out = engine.runKernelFunc({ kernelName: kernel, inputs: given, attrs: { ...attrs, forGradient } })
     return Array.isArray(out) ? out : [out]
   }
   const count = op.outputs.length
@@ -82,7 +82,11 @@ function jointGradients<I extends Inputs, A extends object>(
   needs: string[],
 ): Tensor[] {
   const cotangents = Object.fromEntries(op.outputs.map((name, i) => [`d_${name}`, dys[i]!]))
-  const out = engine.runKernel(`${kernel}Grad`, { ...saved, ...cotangents }, { ...attrs, needs })
+  const out = engine.runKernelFunc({
+    kernelName: `${kernel}Grad`,
+    inputs: { ...saved, ...cotangents },
+    attrs: { ...attrs, needs },
+  })
   return Array.isArray(out) ? out : [out]
 }
 

@@ -63,7 +63,7 @@ export class LoraLinear extends Linear {
  * @returns the paths that changed
  */
 export function applyLora(model: Module, targets: readonly string[], options: LoraOptions): string[] {
-  const paths = [...modulesOf(model)]
+  const paths = modulesOf(model)
     .filter(([path, module]) => module instanceof Linear && targets.includes(path.split('.').at(-1)!))
     .map(([path]) => path)
   if (paths.length === 0) {

@@ -69,7 +69,7 @@ export function range(start: number, stop: number, step = 1, dtype: 'float32' | 
 /** ids (...) -> (..., depth), one where the id is, zero elsewhere (and everywhere for ids outside 0..depth-1). */
 export function oneHot(ids: Tensor, depth: number): Tensor {
   // int32 and then a cast: tfjs' wasm kernel writes the bits of an integer 1 into a float32 result
-  return tf.cast(tf.oneHot(tf.cast(ids, 'int32'), depth, 1, 0, 'int32'), 'float32')
+  return tf.cast(tf.oneHot(ids.dtype === 'int32' ? ids : tf.cast(ids, 'int32'), depth, 1, 0, 'int32'), 'float32')
 }
 
 /** x as another type: float32 to int32 drops the fraction, anything but 0 is true as bool. */
