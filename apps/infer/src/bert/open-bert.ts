@@ -1,8 +1,8 @@
-import { load, openPretrained } from '@filature/checkpoint'
+import { load } from '@filature/checkpoint'
 import { ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { BertForMaskedLM, bertConfig, bertDialects } from '@filature/transformer'
-import { modelFolder } from '../model-folder.ts'
+import { openModel } from '../open-model.ts'
 
 /** Ids of the tokens that a text is dressed in. */
 export interface BertSpecial {
@@ -25,7 +25,7 @@ export interface OpenBert extends Disposable {
  * run of `filature-train bert` (its `model`, or its best checkpoint while it is not finished).
  */
 export async function openBert(target: string): Promise<OpenBert> {
-  await using files = await openPretrained(await modelFolder(target))
+  await using files = await openModel(target)
   const { model_type } = files.config
   if (model_type !== 'bert') {
     throw new ConfigError(

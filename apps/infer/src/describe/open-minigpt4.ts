@@ -1,11 +1,11 @@
-import { load, openPretrained } from '@filature/checkpoint'
+import { load } from '@filature/checkpoint'
 import { Llama, type LlamaConfig } from '@filature/llama'
 import { MiniGPT4 } from '@filature/minigpt4'
 import { QFormer, type QFormerConfig } from '@filature/qformer'
 import { ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { EvaViT, type EvaViTConfig, type Size } from '@filature/vision'
-import { modelFolder } from '../model-folder.ts'
+import { openModel } from '../open-model.ts'
 
 /** config.json of a model that `filature-train caption` saves. */
 interface MiniGPT4Config {
@@ -32,8 +32,7 @@ const headsOfTraining = /^(words|mark)_of_/
 
 /** From a model's folder, or from a run: its `model`, or while it is not finished its best checkpoint. */
 export async function openMiniGPT4(target: string): Promise<OpenMiniGPT4> {
-  const folder = await modelFolder(target)
-  await using files = await openPretrained(folder)
+  await using files = await openModel(target)
   const config = files.config as unknown as MiniGPT4Config
   if (config.model_type !== 'minigpt4') {
     throw new ConfigError(
@@ -45,7 +44,7 @@ export async function openMiniGPT4(target: string): Promise<OpenMiniGPT4> {
   const tokenizer = await loadTokenizer((name) => files.bytes(name))
   const { bos, eos, pad } = tokenizer.special
   if (bos === undefined || eos === undefined || pad === undefined) {
-    throw new ConfigError('describe-tokenizer', `${folder}: wanted a tokenizer with bos, eos and pad tokens.`)
+    throw new ConfigError('describe-tokenizer', `${files.name}: wanted a tokenizer with bos, eos and pad tokens.`)
   }
   const codec = {
     encode: (text: string) => tokenizer.encode(text, { addSpecialTokens: false }).ids,

@@ -4,7 +4,7 @@ import { type Checkpoint, openCheckpoint, savePretrained, saveToBytes } from '@f
 import { ggufDialect, Llama, type LlamaConfig, metaDialect } from '@filature/llama'
 import { init, Rng } from '@filature/tensor'
 import { trainingFolder } from '@filature/train/node'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { gguf } from '../../../../packages/checkpoint/src/__fixtures__/writing-gguf.ts'
 import { llama2c } from '../../../../packages/checkpoint/src/__fixtures__/writing-llama2c.ts'
 import * as torch from '../../../../packages/checkpoint/src/__fixtures__/writing-pickles.ts'
@@ -243,6 +243,14 @@ describe('filature-infer generate', () => {
   it('refuses what it cannot do, and says what to do', async () => {
     const path = await huggingFace()
     await expect(generate(join(test.folder, 'none'))).rejects.toThrow(/there is no such folder/)
+    vi.stubGlobal('fetch', async () => {
+      throw new TypeError('fetch failed') // no network
+    })
+    const offline = generate('someone/nothing')
+    await expect(offline).rejects.toThrow(
+      /^someone\/nothing: there is no such folder here, and the hub did not give it/,
+    )
+    vi.unstubAllGlobals()
     await writeFile(join(test.folder, 'notes.txt'), 'hello')
     await expect(generate(join(test.folder, 'notes.txt'))).rejects.toThrow(/--format hf\|gguf\|meta\|llama2c/)
     await expect(generate(path, '--prompt', 'b'.repeat(80))).rejects.toThrow(/context ends at 48; shorten/)

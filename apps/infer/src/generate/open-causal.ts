@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { type HeldDtype, load, openPretrained } from '@filature/checkpoint'
+import { type HeldDtype, load } from '@filature/checkpoint'
 import { type GenerateOptions, optionsFromConfig } from '@filature/generation'
 import { type CausalLM, ConfigError } from '@filature/tensor'
 import { loadTokenizer, type Tokenizer } from '@filature/tokenizers'
 import { loadTokenizerFolder } from '@filature/tokenizers/node'
-import { modelFolder } from '../model-folder.ts'
+import { openModel } from '../open-model.ts'
 import { causalModel, type Described } from './causal-models.ts'
 import { describeGguf, describeLlama2c, describeMeta } from './llama-files.ts'
 
@@ -86,10 +86,9 @@ async function formatOf(target: string): Promise<Format> {
 
 /** A Hugging Face folder, an id on the hub, or a run of `filature-train llama` or `lm`. */
 async function describeHuggingFace(target: string): Promise<Described> {
-  const folder = await modelFolder(target)
-  const files = await openPretrained(folder)
+  const files = await openModel(target)
   try {
-    const { dialect, ...model } = causalModel(files.config, folder)
+    const { dialect, ...model } = causalModel(files.config, target)
     const generation = await files.text('generation_config.json')
     const defaults = generation === undefined ? {} : optionsFromConfig(JSON.parse(generation))
     const tokenizer = () => loadTokenizer((name) => files.bytes(name))

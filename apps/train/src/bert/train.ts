@@ -3,12 +3,13 @@ import { parameterCount, Rng } from '@filature/tensor'
 import type { Tokenizer, TokenizerJson } from '@filature/tokenizers'
 import type { RunResult } from '@filature/train'
 import { type BertConfig, BertForPreTraining } from '@filature/transformer'
-import { begin, requireBatch } from '../run/begin.ts'
+import { begin } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { exportBest } from '../run/export-best.ts'
 import { json, shown } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
 import { requireSame, sha256Of } from '../run/same-data.ts'
+import { requireBatch, requireDivides } from '../run/shape-rules.ts'
 import { say } from '../run/train.ts'
 import { brownFolder, readBrown, type Sample, splitSamples } from './brown.ts'
 import { evaluateBert } from './evaluate.ts'
@@ -36,6 +37,7 @@ const TESTED = 8
 export async function trainBert(options: BertOptions): Promise<BertResult> {
   const begun = await begin<BertSettings>('bert', options, ['data'])
   const shape = begun.shape(usualShape, options)
+  requireDivides(shape, 'heads', 'width')
   const data = brownFolder(options.data ?? begun.stored?.data)
   const samples = await readBrown(data)
   const sha256 = sha256Of(JSON.stringify(samples))

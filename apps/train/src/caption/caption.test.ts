@@ -130,6 +130,7 @@ it('says how to get the drawings', async () => {
   const out = join(test.folder, 'run')
   await trainCaption({ ...tiny, data, out, steps: 1 })
   const refused = (options: object) => expect(trainCaption({ ...fastest, ...options })).rejects
+  await refused({ ...tiny, data, batch: 99, out: join(test.folder, 'big') }).toThrow(/--batch 99: there are 16 emoji/)
   await refused({ resume: out, seed: 2 }).toThrow(/leave --seed out/)
   await writeFile(join(data, 'google/img', '1f000.png'), 'no picture')
   await refused({ data, out: join(test.folder, 'other'), steps: 1 }).toThrow(/1f000\.png: it cannot be read/)

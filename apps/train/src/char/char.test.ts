@@ -84,6 +84,11 @@ describe('filature-train char', () => {
       expect(trainChar({ ...fastest, ...options } as Parameters<typeof trainChar>[0])).rejects
     await refused({ text, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
     await refused({ resume: join(folder, 'none') }).toThrow(/no checkpoint/)
+    await refused({ text, dropout: 0.2 }).toThrow(/--dropout: it is between layers, and there is one/)
+    await refused({ text, steps: 2, minutes: 1 }).toThrow(/--minutes and --steps: each says how long/)
+    await refused({ text, steps: 1, out: text }).toThrow(/--out .*: wanted a folder, that is a file/)
+    await refused({ resume: text }).toThrow(/--resume .*: wanted a folder, that is a file/)
+    await refused({ text: folder, steps: 1 }).toThrow(/wanted a file, that is a folder/)
     await refused({ resume: out, lr: 1 }).toThrow(/leave --lr out/)
     await refused({ text: join(folder, 'none.txt') }).toThrow(/there is no such file/)
     await refused({ text, preset: 'classic', layers: 2 }).toThrow(/--layers: the classic preset has none/)

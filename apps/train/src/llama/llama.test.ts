@@ -87,9 +87,15 @@ it('refuses what it cannot do, and says what to do', async () => {
   await trainLlama({ ...tiny, text, out, steps: 1 })
   const refused = (options: object) => expect(trainLlama({ ...fastest, ...options })).rejects
   await refused({ text, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
+  await refused({ ...tiny, text, groups: 4, steps: 1, out: join(test.folder, 'g') }).toThrow(/--groups 4: .* --heads 2/)
+  await refused({ ...tiny, text, heldOut: 0, evaluateEvery: 2, steps: 4, out: join(test.folder, 'e') }).toThrow(
+    /--evaluate-every: there is nothing to test on/,
+  )
   await refused({ resume: out, width: 4 }).toThrow(/leave --width out/)
   await refused({ text: [join(test.folder, 'none.txt')] }).toThrow(/there is no such file/)
-  await refused({ ...tiny, text, heads: 3, steps: 1, out: join(test.folder, 'h') }).toThrow(/must divide/)
+  await refused({ ...tiny, text, heads: 3, steps: 1, out: join(test.folder, 'h') }).toThrow(
+    /--heads 3: it must divide --width 8/,
+  )
   await refused({ ...tiny, text, length: 5000, steps: 1, out: join(test.folder, 'l') }).toThrow(/more than 5001 tokens/)
   await writeFile(text[0]!, 'another text\n'.repeat(50))
   await refused({ resume: out }).toThrow(/not the text of the first run/)

@@ -2,6 +2,7 @@ import { Llama, type LlamaConfig, llamaConfig } from '@filature/llama'
 import { begin } from '../run/begin.ts'
 import { json } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireDivides } from '../run/shape-rules.ts'
 import { learnTokens } from '../text/tokens.ts'
 import { type TextResult, trainOnText } from '../text/train-on-text.ts'
 import { type LlamaSettings, type LlamaShape, llamaConfigOf, startLlama, usualShape } from './recipe.ts'
@@ -15,6 +16,8 @@ export interface LlamaOptions extends RunOptions, Partial<LlamaShape> {
 export async function trainLlama(options: LlamaOptions): Promise<TextResult> {
   const begun = await begin<LlamaSettings>('llama', options, ['text'])
   const shape = begun.shape(usualShape, options)
+  requireDivides(shape, 'heads', 'width')
+  requireDivides(shape, 'groups', 'heads')
   return await trainOnText<LlamaSettings, LlamaConfig>(begun, options.text, shape, {
     tokens: (texts) => learnTokens('bpe', texts, shape.vocab),
     config: (vocabSize) => llamaConfigOf(shape, vocabSize),

@@ -89,7 +89,7 @@ it('refuses what it cannot do, and says what to do', async () => {
   const out = join(test.folder, 'run')
   const refused = (options: object) => expect(trainLm({ ...fastest, ...options })).rejects
   await refused({ text, tokens: 'char', vocab: 300 }).toThrow(/leave it out, or take --tokens bpe/)
-  await refused({ ...tiny, text, heads: 3, steps: 1, out }).toThrow(/n_embd|divide/)
+  await refused({ ...tiny, text, heads: 3, steps: 1, out }).toThrow(/--heads 3: it must divide --width 8/)
   await refused({ ...tiny, text, length: 5000, steps: 1, out }).toThrow(/more than 5001 tokens/)
   await refused({ resume: out, width: 4 }).toThrow(/leave --width out/)
   await refused({ resume: out, preset: 'nanogpt-char' }).toThrow(/leave --preset out/)

@@ -1,6 +1,7 @@
 import { ConfigError } from '@filature/tensor'
 import { begin } from '../run/begin.ts'
 import type { RunOptions } from '../run/options.ts'
+import { requireDivides } from '../run/shape-rules.ts'
 import { learnTokens } from '../text/tokens.ts'
 import { type TextResult, trainOnText } from '../text/train-on-text.ts'
 import {
@@ -33,6 +34,7 @@ export async function trainLm(options: LmOptions): Promise<TextResult> {
       '--vocab: characters are as many as the text has; leave it out, or take --tokens bpe.',
     )
   }
+  requireDivides(shape, 'heads', 'width')
   return await trainOnText<LmSettings, LmConfig>(begun, options.text, shape, {
     tokens: (texts) => learnTokens(shape.tokens, texts, shape.vocab),
     config: (vocabSize) => lmConfigOf(preset?.model ?? 'gpt2', shape, vocabSize),

@@ -79,12 +79,6 @@ function requireNotBehind({ resume, steps }: RunOptions, checkpoint: string): vo
   )
 }
 
-/** Refuses a --batch that there is not enough to learn from for. */
-export function requireBatch(batch: number, count: number, what: string): void {
-  if (batch <= count) return
-  throw new ConfigError('run-batch', `--batch ${batch}: there are ${count} ${what} to learn from; take fewer.`)
-}
-
 /** Those entries that were given. */
 function said<T extends object>(given: T, keys: readonly (keyof T)[]): Partial<T> {
   const entries = keys.filter((key) => given[key] !== undefined).map((key) => [key, given[key]])

@@ -12,10 +12,9 @@ export async function readText(path: string): Promise<{ text: string; sha256: st
   try {
     bytes = await readFile(path)
   } catch (error) {
-    throw new ConfigError(
-      'text-file',
-      `--text ${path}: ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such file' : (error as Error).message}.`,
-    )
+    const { code, message } = error as NodeJS.ErrnoException
+    const known: Record<string, string> = { ENOENT: 'there is no such file', EISDIR: 'wanted a file, that is a folder' }
+    throw new ConfigError('text-file', `--text ${path}: ${known[code ?? ''] ?? message}.`)
   }
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)

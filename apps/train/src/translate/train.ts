@@ -2,11 +2,12 @@ import { writeFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { parameterCount } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
-import { begin, requireBatch } from '../run/begin.ts'
+import { begin } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { json } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
 import { requireSame } from '../run/same-data.ts'
+import { requireBatch, requireDivides } from '../run/shape-rules.ts'
 import { say } from '../run/train.ts'
 import { BLEU_SIGNATURE } from './bleu.ts'
 import { readCorpus } from './corpus.ts'
@@ -41,6 +42,7 @@ export async function trainTranslate(options: TranslateOptions, read = readCorpu
   const begun = await begin<TranslateSettings>('translate', options, ['data', 'beams'])
   const { stored } = begun
   const shape = begun.shape(shapeOf(stored ? { model: stored.model } : options))
+  if (shape.model === 'transformer') requireDivides(shape, 'heads', 'width')
   const data = stored && options.data === undefined ? stored.data : pairsFile(options.data ?? usual.data)
   const { maxWords = usual.maxWords, reverse = false, test = usual.test } = stored ?? options
   const beams = options.beams ?? stored?.beams ?? usual.beams

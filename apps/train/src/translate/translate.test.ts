@@ -153,5 +153,10 @@ it('refuses options without effect, missing data and other runs', async () => {
   expect(() => shapeOf({ model: 'lstm', positions: 'learned' })).toThrow(/--positions/)
   expect(() => shapeOf({ attention: 'none', inputFeeding: true })).toThrow(/--input-feeding/)
   await expect(trainTranslate({ ...small, data: join(folder, 'nothing.tsv') })).rejects.toThrow(/there is no file/)
+  const odd = { ...small, data, model: 'transformer' as const, heads: 3, steps: 1 }
+  await expect(trainTranslate(odd)).rejects.toThrow(/--heads 3: it must divide --width 16/)
+  await expect(trainTranslate({ ...small, data, batch: 500, steps: 1 })).rejects.toThrow(
+    /--batch 500: there are \d+ pairs/,
+  )
   await expect(trainTranslate({ ...small, resume: folder })).rejects.toThrow(/leave --/)
 })

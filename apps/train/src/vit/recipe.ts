@@ -1,4 +1,4 @@
-import { ConfigError, crossEntropy, init, Rng, type Scalar, tensor } from '@filature/tensor'
+import { crossEntropy, init, Rng, type Scalar, tensor } from '@filature/tensor'
 import { AdamW, warmupCosine } from '@filature/train'
 import { ViT, type ViTConfig } from '@filature/vision'
 import type { Recipe } from '../run/recipe.ts'
@@ -46,9 +46,6 @@ export interface VitSettings extends RunSettings, VitShape {
 }
 
 export function vitConfig(shape: VitShape, size: { height: number; width: number }): ViTConfig {
-  if (shape.dim % shape.heads !== 0) {
-    throw new ConfigError('vit-heads', `--heads ${shape.heads}: it must divide --dim ${shape.dim}.`)
-  }
   return {
     image_size: [size.height, size.width],
     patch_size: shape.patch,

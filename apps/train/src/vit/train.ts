@@ -2,11 +2,12 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError, parameterCount } from '@filature/tensor'
 import type { RunResult } from '@filature/train'
-import { begin, requireBatch } from '../run/begin.ts'
+import { begin } from '../run/begin.ts'
 import { carryOut } from '../run/carry-out.ts'
 import { json, shown } from '../run/folder.ts'
 import type { RunOptions } from '../run/options.ts'
 import { requireSame, sha256Of } from '../run/same-data.ts'
+import { requireBatch, requireDivides } from '../run/shape-rules.ts'
 import { say } from '../run/train.ts'
 import { drawConfusion, printConfusion } from './confusion.ts'
 import { type Evaluation, evaluateVit } from './evaluate.ts'
@@ -32,6 +33,7 @@ export const EPOCHS = 10
 export async function trainVit(options: VitOptions): Promise<VitResult> {
   const begun = await begin<VitSettings>('vit', options, ['data'])
   const shape = begun.shape(usualShape, options)
+  requireDivides(shape, 'heads', 'dim')
   const data = begun.stored && options.data === undefined ? begun.stored.data : dataFolder(options.data)
   const [all, test] = [await readLabelled(data, 'train'), await readLabelled(data, 't10k')]
   const sha256 = sha256Of(all.pixels, all.labels)

@@ -72,6 +72,14 @@ it('refuses what it cannot do, and says what to do', async () => {
   const refused = (options: object) => expect(trainVit({ ...fastest, ...options })).rejects
   await refused({ data: test.folder }).toThrow(/no train-images.*fetch-fashion-mnist\.mjs/)
   await refused({ data, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
+  const fresh = { ...tiny, data, steps: 1, out: join(test.folder, 'new') }
+  await refused({ ...fresh, heads: 3 }).toThrow(/--heads 3: it must divide --dim 8/)
+  await refused({ ...fresh, validation: 26 }).toThrow(/--validation 26: there are 26 training images/)
+  await refused({ ...fresh, batch: 21 }).toThrow(/--batch 21: there are 20 images to learn from/)
+  await refused({ ...fresh, epochs: 2 }).toThrow(/--epochs and --steps: each says how long/)
+  await refused({ ...fresh, validation: 0, evaluateEvery: 1 }).toThrow(/--evaluate-every: there is nothing to test on/)
+  const others = await writeData(join(test.folder, 'others'), { train: 27, t10k: 10 })
+  await refused({ resume: out, data: others }).toThrow(/others is not the data of the first run any more/)
   await refused({ resume: out, lr: 1 }).toThrow(/leave --lr out/)
   await refused({ resume: test.folder }).toThrow(/no checkpoint/)
   await refused({ ...tiny, data, steps: 1, patch: 5, out: join(test.folder, 'p') }).toThrow(/28.*5/)
