@@ -9,10 +9,12 @@ const noFiles = (what: string): never => {
   throw new ConfigError('no-file-system', `${what}: there is no file system here; pass a Blob, bytes or a URL.`)
 }
 
+/** A file on disk, read by position: nothing of it is held. Node only. */
 export async function fileSource(path: string): Promise<ByteSource> {
   return noFiles(`opening ${path}`)
 }
 
+/** Writes a file beside its place, syncs it and renames it into place, or leaves the old one. Node only. */
 export async function writeFileAtomic(
   path: string,
   _chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
