@@ -2,8 +2,9 @@ import { ConfigError } from '@filature/tensor'
 import type { Image } from './resize.ts'
 
 /**
- * Decodes PNG, JPEG, WebP, GIF (its first frame), AVIF or TIFF to RGB, orientation applied, transparency on white; in
- * Node through sharp, which must be installed beside this package.
+ * Decodes PNG, JPEG, WebP, GIF (its first frame), AVIF or TIFF to 8-bit RGB: to the bytes that Pillow gives, orientation
+ * applied, colour profiles not. Transparency comes on white, where Pillow's convert('RGB') would drop it.
+ * In Node through sharp, which must be installed beside this package.
  */
 export async function decodeImage(bytes: Uint8Array): Promise<Image> {
   const { default: sharp } = await import('sharp').catch((cause) => {
@@ -12,7 +13,7 @@ export async function decodeImage(bytes: Uint8Array): Promise<Image> {
     })
   })
   try {
-    const { data, info } = await sharp(bytes)
+    const { data, info } = await sharp(bytes, { ignoreIcc: true })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')

@@ -1,7 +1,10 @@
 import { ConfigError } from '@filature/tensor'
 import type { Image } from './resize.ts'
 
-/** Decodes what the browser can (PNG, JPEG, WebP, GIF, AVIF) to RGB, transparency on white. */
+/**
+ * Decodes what the browser can (PNG, JPEG, WebP, GIF, AVIF) to 8-bit RGB: to the bytes that Pillow gives, orientation
+ * applied, colour profiles not. Transparency comes on white.
+ */
 export async function decodeImage(bytes: Uint8Array): Promise<Image> {
   let bitmap: ImageBitmap
   try {

@@ -9,6 +9,12 @@ export const pair = (size: Size): [number, number] => (typeof size === 'number' 
 export function patchGrid(who: string, imageSize: Size, patchSize: Size): [number, number] {
   const [height, width] = pair(imageSize)
   const [ph, pw] = pair(patchSize)
+  if (![height, width, ph, pw].every((side) => Number.isInteger(side) && side > 0)) {
+    throw new ConfigError(
+      'image-sizes',
+      `${who}: wanted whole numbers from 1 as sides, got an image of ${height} x ${width} and patches of ${ph} x ${pw}.`,
+    )
+  }
   if (height % ph !== 0 || width % pw !== 0) {
     throw new ConfigError(
       'image-patches',

@@ -1,6 +1,9 @@
+import { load, openCheckpoint, saveToBytes } from '@filature/checkpoint'
 import {
   cpu,
+  Dialect,
   init,
+  Module,
   mean,
   parameterCount,
   Rng,
@@ -20,6 +23,8 @@ import {
   EvaViT,
   type EvaViTConfig,
   evaViTG,
+  HuggingFaceViT,
+  interpolatedPositions,
   interpolatePositions,
   preprocess,
   resize,
@@ -48,6 +53,11 @@ describe('ViT', () => {
   it('refuses sizes that do not divide, unknown pooling and other images', () => {
     expect(() => new ViT({ ...vit, image_size: 17 })).toThrow(/17 x 17 must divide into patches of 8 x 8/)
     expect(() => new ViT({ ...vit, pool: 'max' as never })).toThrow(/'cls' or 'mean', got 'max'/)
+    expect(() => new ViT({ ...vit, patch_size: [8, 5] })).toThrow(/must divide into patches of 8 x 5/)
+    expect(() => new ViT({ ...vit, image_size: 0 })).toThrow(/whole numbers from 1 as sides/)
+    expect(() => new ViT({ ...vit, layout: 'newest' as never })).toThrow(/'prenorm', got 'newest'/)
+    expect(() => new EvaViT({ ...eva, img_size: [16, 20] })).toThrow(/16 x 20 must divide into patches of 8 x 8/)
+    expect(() => new HuggingFaceViT({ image_size: 30 })).toThrow(/must divide into patches/)
     const model = init(new ViT(vit), new Rng(0))
     expect(() => model.forward(randomTensor('wide', [1, 3, 16, 24]) as Tensor4D)).toThrow(/resize it first/)
   })
@@ -144,5 +154,33 @@ describe('images', () => {
   it('interpolates positions of square grids only', () => {
     expect(() => interpolatePositions(randomTensor('p', [1, 8, 4]) as Tensor3D, 3)).toThrow(/square grid/)
     expect(interpolatePositions(randomTensor('p', [1, 10, 4]) as Tensor3D, 5).shape).toEqual([1, 26, 4])
+  })
+
+  it('brings the positions of a checkpoint to a larger grid as they are read', async () => {
+    class Holder extends Module {
+      readonly visual_encoder: EvaViT
+      constructor(img_size: number) {
+        super()
+        this.visual_encoder = new EvaViT({ ...eva, img_size })
+      }
+    }
+    const small = init(new Holder(24), new Rng(1)) // a grid of 3 x 3
+    const large = new Holder(40)
+    const dialect = new Dialect('larger', [interpolatedPositions(large.visual_encoder.grid[0])])
+    for (const dtype of ['F32', 'F16'] as const) {
+      await using checkpoint = await openCheckpoint(await saveToBytes(small, { dtype }))
+      await expect(load(large, checkpoint)).rejects.toThrow(/visual_encoder.pos_embed/)
+      await load(large, checkpoint, { dialect })
+      const [before, after] = [small, large].map((it) => it.visual_encoder.pos_embed!.value as Tensor3D)
+      await expectClose(after!, interpolatePositions(before!, 5), { atol: dtype === 'F32' ? 0 : 1e-4 })
+      await expectClose(large.visual_encoder.cls_token.value, small.visual_encoder.cls_token.value, { atol: 1e-4 })
+    }
+    expect(large.visual_encoder.forward(randomTensor('large', [1, 3, 40, 40]) as Tensor4D).shape).toEqual([1, 26, 16])
+    // the grid it has already is left as it is
+    await using same = await openCheckpoint(await saveToBytes(large))
+    const { pos_embed } = large.visual_encoder
+    const again = new Holder(40)
+    await load(again, same, { dialect })
+    await expectClose(again.visual_encoder.pos_embed!.value, pos_embed!.value, { atol: 0 })
   })
 })

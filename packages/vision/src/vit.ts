@@ -165,6 +165,9 @@ export class ViT extends Module {
     if (pool !== 'cls' && pool !== 'mean') {
       throw new ConfigError('vit-pool', `ViT: wanted pool 'cls' or 'mean', got '${pool}'.`)
     }
+    if (!['current', 'batched', 'prenorm'].includes(layout)) {
+      throw new ConfigError('vit-layout', `ViT: wanted layout 'current', 'batched' or 'prenorm', got '${layout}'.`)
+    }
     const [rows, columns] = patchGrid('ViT', config.image_size, config.patch_size)
     const [ph, pw] = pair(config.patch_size)
     const patchWidth = channels * ph * pw
