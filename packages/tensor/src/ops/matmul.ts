@@ -6,6 +6,7 @@ import { sameShape, type Tensor } from '../types.ts'
  * Matrix product over the last two axes; the leading axes broadcast, with gradients on every backend
  * (tfjs' own product of a batch and a single matrix cannot be differentiated).
  * a (..., M, K) or its transpose, b (..., K, N) or its transpose -> (..., M, N)
+ * @throws ShapeError for vectors, and where the two K differ
  */
 export function matMul<T extends Tensor>(
   a: T,
@@ -16,6 +17,14 @@ export function matMul<T extends Tensor>(
     throw new ShapeError(
       'matmul-rank',
       `matMul: wanted two tensors of rank 2 or more, got [${a.shape}] and [${b.shape}]; reshape vectors to matrices.`,
+    )
+  }
+  const [innerA, innerB] = [a.shape.at(transposeA ? -2 : -1), b.shape.at(transposeB ? -1 : -2)]
+  if (innerA !== innerB) {
+    throw new ShapeError(
+      'matmul-inner',
+      `matMul: wanted a (..., M, K) and b (..., K, N), got [${a.shape}]${transposeA ? ' transposed' : ''} and ` +
+        `[${b.shape}]${transposeB ? ' transposed' : ''}: ${innerA} is not ${innerB}.`,
     )
   }
   const batchA = a.shape.slice(0, -2)
