@@ -10,7 +10,7 @@ export const fastest = { backend: 'native,wasm,cpu', threads: 1 }
 export interface Scratch {
   folder: string
   output(): string
-  interruptAt: RegExp | undefined
+  interruptAt: Pick<RegExp, 'test'> | undefined
 }
 
 /** Call at the top of a test file. */

@@ -1,9 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { run } from '../__tests__/command-line.ts'
-import { fastest } from '../__tests__/scratch.ts'
+import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { program } from '../program.ts'
 import { trainChar } from './train.ts'
 
@@ -12,46 +11,22 @@ const TEXT = 'Sing in me, Muse, and through me tell the story of that man skille
 )
 const tiny = { ...fastest, hidden: 8, embedding: 4, batch: 2, length: 6, heldOut: 0.2 }
 
-let folder: string
+const test = scratch()
 let text: string
-let said: string[]
-let interruptAt: RegExp | undefined
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'filature-char-'))
-  text = join(folder, 'muse.txt')
+  text = join(test.folder, 'muse.txt')
   await writeFile(text, TEXT)
-  said = []
-  interruptAt = undefined
-  vi.spyOn(console, 'log').mockImplementation((line = '') => void said.push(String(line)))
-  vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
-    said.push(String(chunk))
-    if (interruptAt?.test(String(chunk))) {
-      interruptAt = undefined
-      process.emit('SIGINT', 'SIGINT')
-    }
-    return true
-  })
 })
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await rm(folder, { recursive: true, force: true })
-})
-
-const weights = async (run: string) => {
-  const checkpoints = (await readdir(run)).filter((name) => name.startsWith('checkpoint-'))
-  const newest = checkpoints.sort((a, b) => Number(b.slice(11)) - Number(a.slice(11)))[0]!
-  return (await readFile(join(run, newest, 'model.safetensors'))).toString('base64')
-}
 
 describe('filature-train char', () => {
   it('trains, tests, samples and saves; going on is the same as never having stopped', async () => {
-    const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')]
+    const [whole, parts] = [join(test.folder, 'whole'), join(test.folder, 'parts')]
     const result = await trainChar({ ...tiny, text, out: whole, steps: 12 })
     expect(result).toMatchObject({ reason: 'finished', step: 12 })
     expect(result.metrics!.bitsPerCharacter).toBeCloseTo(result.metrics!.loss! / Math.LN2, 6)
-    expect(said.join('\n')).toMatch(/Finished at step 12 .*, loss \d.\d+ \(\d\.\d+ bits\/char\)\./)
-    expect(said.join('\n')).toMatch(/Held out: \d\.\d+ bits per character\./)
-    expect(said.join('\n')).toContain('  | ') // a sample
+    expect(test.output()).toMatch(/Finished at step 12 .*, loss \d.\d+ \(\d\.\d+ bits\/char\)\./)
+    expect(test.output()).toMatch(/Held out: \d\.\d+ bits per character\./)
+    expect(test.output()).toContain('  | ') // a sample
     const lines = (await readFile(join(whole, 'metrics.jsonl'), 'utf8'))
       .trim()
       .split('\n')
@@ -60,39 +35,62 @@ describe('filature-train char', () => {
     expect(lines.find((line) => line.loss)).toMatchObject({ lr: expect.any(Number), gradientNorm: expect.any(Number) })
 
     // stopped in the middle, as by Ctrl-C
-    interruptAt = /step 4 .* held out/
+    test.interruptAt = /step 4 .* held out/
     const stopped = await trainChar({ ...tiny, text, out: parts, steps: 12, evaluateEvery: 2 })
     expect(stopped).toMatchObject({ reason: 'stopped', step: 4 })
-    expect(said.join('\n')).toMatch(/Go on with: .*char --resume/)
+    expect(test.output()).toMatch(/Go on with: .*char --resume/)
     expect((await trainChar({ ...fastest, resume: parts })).step).toBe(12)
-    expect(await weights(parts)).toBe(await weights(whole))
+    expect(await newestWeights(parts)).toBe(await newestWeights(whole))
   })
 
-  it('runs the classic algorithm, sampling from the state at hand', async () => {
-    const out = join(folder, 'classic')
-    await trainChar({ ...fastest, preset: 'classic', hidden: 10, text, out, steps: 201 })
-    const samples = said.join('\n').match(/----\n [\s\S]*?\n----/g)!
+  it('runs the classic algorithm, sampling from the state at hand; going on keeps the state', async () => {
+    const [whole, parts] = [join(test.folder, 'classic'), join(test.folder, 'parts')]
+    const options = { ...fastest, preset: 'classic' as const, hidden: 10, text, steps: 201 }
+    await trainChar({ ...options, out: whole })
+    const samplesIn = (output: string) => output.match(/----\n [\s\S]*?\n----/g)!
+    const samples = samplesIn(test.output())
     expect(samples.map((sample) => sample.length - '----\n \n----'.length)).toEqual([200, 200, 200, 500])
-    const config = JSON.parse(await readFile(join(out, 'checkpoint-201', 'config.json'), 'utf8'))
+    expect(test.output()).toMatch(/Finished at step 201 .*, loss \d+\.\d+ \(\d\.\d+ bits\/char\)\./)
+    const config = JSON.parse(await readFile(join(whole, 'checkpoint-201', 'config.json'), 'utf8'))
     expect(config).toMatchObject({ model_type: 'char_rnn', hidden_size: 10 })
+
+    test.interruptAt = /step 100\/201/
+    expect(await trainChar({ ...options, out: parts })).toMatchObject({ reason: 'stopped', step: 100 })
+    const before = test.output().length
+    expect((await trainChar({ ...fastest, resume: parts })).step).toBe(201)
+    expect(samplesIn(test.output().slice(before))).toEqual(samples.slice(1)) // before steps 100 and 200, and at the end
+    expect(await newestWeights(parts)).toBe(await newestWeights(whole))
+  })
+
+  it('samples as often as it is told', async () => {
+    const options = { ...fastest, preset: 'classic' as const, hidden: 4, text, steps: 7, sampleEvery: 3 }
+    await trainChar({ ...options, out: join(test.folder, 'run') })
+    expect(test.output().match(/^----\n /gm)).toHaveLength(4) // before steps 0, 3 and 6, and at the end
+  })
+
+  it('tests on nothing where one character alone would be held out', async () => {
+    await writeFile(text, TEXT.slice(0, 96))
+    const result = await trainChar({ ...tiny, heldOut: 0.02, text, steps: 2, out: join(test.folder, 'run') })
+    expect(result).toMatchObject({ reason: 'finished', metrics: null })
+    expect(test.output()).toContain('(96 characters to learn from, 0 held out)')
   })
 
   it('refuses what it cannot do, and says what to do', async () => {
-    const out = join(folder, 'run')
+    const out = join(test.folder, 'run')
     await trainChar({ ...tiny, text, out, steps: 1 })
     const refused = (options: Partial<Parameters<typeof trainChar>[0]>) =>
       expect(trainChar({ ...fastest, ...options } as Parameters<typeof trainChar>[0])).rejects
     await refused({ text, out, steps: 1 }).toThrow(/there is a run in it; go on with --resume/)
-    await refused({ resume: join(folder, 'none') }).toThrow(/no checkpoint/)
+    await refused({ resume: join(test.folder, 'none') }).toThrow(/no checkpoint/)
     await refused({ text, dropout: 0.2 }).toThrow(/--dropout: it is between layers, and there is one/)
     await refused({ text, steps: 2, minutes: 1 }).toThrow(/--minutes and --steps: each says how long/)
     await refused({ text, steps: 1, out: text }).toThrow(/--out .*: wanted a folder, that is a file/)
     await refused({ resume: text }).toThrow(/--resume .*: wanted a folder, that is a file/)
-    await refused({ text: folder, steps: 1 }).toThrow(/wanted a file, that is a folder/)
+    await refused({ text: test.folder, steps: 1 }).toThrow(/wanted a file, that is a folder/)
     await refused({ resume: out, lr: 1 }).toThrow(/leave --lr out/)
-    await refused({ text: join(folder, 'none.txt') }).toThrow(/there is no such file/)
+    await refused({ text: join(test.folder, 'none.txt') }).toThrow(/there is no such file/)
     await refused({ text, preset: 'classic', layers: 2 }).toThrow(/--layers: the classic preset has none/)
-    await refused({ text, steps: 1, batch: 900, out: join(folder, 'big') }).toThrow(/take fewer streams/)
+    await refused({ text, steps: 1, batch: 900, out: join(test.folder, 'big') }).toThrow(/take fewer streams/)
     await refused({ backend: 'abacus' }).toThrow(/wanted names of native,wasm,cpu, got "abacus"/)
     await writeFile(text, 'another text')
     await refused({ resume: out }).toThrow(/is not the text of the first run/)
@@ -102,22 +100,7 @@ describe('filature-train char', () => {
 })
 
 describe('the command line', () => {
-  it('has help for everything, and refuses nonsense', async () => {
-    const help = program()
-      .commands.find((command) => command.name() === 'char')!
-      .helpInformation()
-    for (const option of [
-      '--text',
-      '--resume',
-      '--preset',
-      '--minutes',
-      '--steps',
-      '--backend',
-      '--threads',
-      '--seed',
-    ]) {
-      expect(help).toContain(option)
-    }
+  it('refuses nonsense', async () => {
     const parse = (...args: string[]) => {
       const root = program()
       for (const command of [root, ...root.commands]) command.exitOverride().configureOutput({ writeErr: () => {} })
@@ -131,23 +114,13 @@ describe('the command line', () => {
   })
 
   it('stops cleanly at SIGINT, with exit code 130', async () => {
-    const args = [
-      '--backend',
-      'cpu',
-      '--hidden',
-      '8',
-      '--text',
-      text,
-      '--out',
-      join(folder, 'run'),
-      '--steps',
-      '100000',
-    ]
+    const out = join(test.folder, 'run')
+    const args = ['--backend', 'cpu', '--hidden', '8', '--text', text, '--out', out, '--steps', '100000']
     const it = run(['char', ...args, '--evaluate-every', '20'])
     await it.seen('held out: ')
     it.child.kill('SIGINT')
     expect(await it.ended).toBe(130)
     expect(it.output()).toMatch(/Stopped at step \d+ .*\n.*Saved in/)
-    expect((await readdir(join(folder, 'run'))).some((name) => name.startsWith('checkpoint-'))).toBe(true)
+    expect((await readdir(join(test.folder, 'run'))).some((name) => name.startsWith('checkpoint-'))).toBe(true)
   })
 })

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { attentionKinds } from '@filature/recurrent'
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { fastest } from '../__tests__/scratch.ts'
+import { beforeEach, expect, it, vi } from 'vitest'
+import { fastest, scratch } from '../__tests__/scratch.ts'
 import { compareTranslators } from './compare.ts'
 import { shapeOf } from './recipe.ts'
 import { trainTranslate } from './train.ts'
@@ -24,9 +23,8 @@ vi.mock('./word-for-word.ts', async (original) => {
 /** A minute would do on two idle cores; a busy machine takes longer. */
 vi.setConfig({ testTimeout: 240_000 })
 
-let folder: string
+const test = scratch()
 let data: string
-const lines: string[] = []
 
 /** A language in which every word has one translation and the order is turned round. */
 const words = ['rot', 'blau', 'gelb', 'Haus', 'Baum', 'Weg', 'klein', 'alt']
@@ -36,22 +34,14 @@ const sentences = Array.from({ length: 160 }, (_, i) =>
 )
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'filature-translate-'))
-  data = join(folder, 'pairs.tsv')
+  data = join(test.folder, 'pairs.tsv')
   const line = (s: number[]) =>
     `${s.map((w) => words[w]).join(' ')}\t${[...s]
       .reverse()
       .map((w) => theirs[w])
       .join(' ')}\n`
   await writeFile(data, sentences.map(line).join(''))
-  lines.length = 0
   baselines.mockClear()
-  vi.spyOn(console, 'log').mockImplementation((text) => void lines.push(String(text)))
-  vi.spyOn(process.stdout, 'write').mockImplementation(() => true)
-})
-afterEach(async () => {
-  vi.restoreAllMocks()
-  await rm(folder, { recursive: true })
 })
 
 const small = { width: 16, vocab: 300, batch: 16, test: 8, beams: 2, ...fastest }
@@ -59,30 +49,24 @@ const weights = (run: string, step: number) => readFile(join(run, `checkpoint-${
 
 it('trains, tests by BLEU against word for word, and resumes bit for bit', async () => {
   const common = { ...small, data, embedding: 12, attention: 'additive' as const, dropout: 0.1 }
-  const whole = await trainTranslate({ ...common, steps: 12, out: join(folder, 'whole') })
+  const whole = await trainTranslate({ ...common, steps: 12, out: join(test.folder, 'whole') })
   expect(whole.reason).toBe('finished')
-  const report = JSON.parse(await readFile(join(folder, 'whole', 'test.json'), 'utf8'))
+  const report = JSON.parse(await readFile(join(test.folder, 'whole', 'test.json'), 'utf8'))
   expect(report.examples).toHaveLength(8)
   expect(report.bleu.score).toBe(whole.test!.bleu.score)
   expect(report.baseline.referenceLength).toBeGreaterThan(0)
   expect(report.byLength.reduce((sum: number, band: { sentences: number }) => sum + band.sentences, 0)).toBe(8)
-  expect(lines.join('\n')).toMatch(/tok:13a\|smooth:exp/)
-  expect(lines.join('\n')).toMatch(/word for word \(IBM model 1/)
+  expect(test.output()).toMatch(/tok:13a\|smooth:exp/)
+  expect(test.output()).toMatch(/word for word \(IBM model 1/)
 
-  // stopped as Ctrl-C would, after the evaluation at step 6
-  const out = join(folder, 'cut')
-  const others = process.listeners('SIGINT')
-  vi.mocked(process.stdout.write).mockImplementation((text) => {
-    if (!String(text).includes('step 6 · held out')) return true
-    for (const listener of process.listeners('SIGINT')) if (!others.includes(listener)) listener('SIGINT')
-    return true
-  })
+  const out = join(test.folder, 'cut')
+  test.interruptAt = /step 6 · held out/
   const stopped = await trainTranslate({ ...common, steps: 12, evaluateEvery: 6, out })
   expect([stopped.reason, stopped.step, stopped.test]).toEqual(['stopped', 6, undefined])
   const resumed = await trainTranslate({ resume: out, ...fastest })
   expect(resumed.step).toBe(12)
   expect(resumed.test!.bleu).toEqual(whole.test!.bleu)
-  expect(await weights(out, 12)).toEqual(await weights(join(folder, 'whole'), 12))
+  expect(await weights(out, 12)).toEqual(await weights(join(test.folder, 'whole'), 12))
 })
 
 it('trains a Transformer, and learns this language', async () => {
@@ -101,15 +85,17 @@ it('trains a Transformer, and learns this language', async () => {
     lr: 5e-3,
     data,
     steps: 150,
-    out: join(folder, 'run'),
+    out: join(test.folder, 'run'),
   })
-  const config = JSON.parse(await readFile(join(folder, 'run', `checkpoint-${result.step}`, 'config.json'), 'utf8'))
+  const config = JSON.parse(
+    await readFile(join(test.folder, 'run', `checkpoint-${result.step}`, 'config.json'), 'utf8'),
+  )
   expect(config).toMatchObject({ model_type: 'seq2seq_transformer', positions: 'learned', d_model: 32 })
   expect(result.smoothedLoss!).toBeLessThan(1)
 })
 
 it('compares all attentions and positions in one table, on one corpus and one baseline', async () => {
-  const out = join(folder, 'compare')
+  const out = join(test.folder, 'compare')
   const { rows, reason } = await compareTranslators({ ...small, width: 8, data, steps: 2, out })
   const names = [...attentionKinds.map((kind) => `gru ${kind}`), 'transformer sinusoidal', 'transformer learned']
   expect([reason, rows.map(({ name }) => name)]).toEqual(['finished', names])
@@ -137,11 +123,8 @@ it('compares all attentions and positions in one table, on one corpus and one ba
 
 it('stopped by Ctrl-C, compares those that were trained', async () => {
   let begun = 0
-  vi.mocked(process.stdout.write).mockImplementation((text) => {
-    if (String(text).includes('step 1 · held out') && ++begun === 3) process.emit('SIGINT', 'SIGINT')
-    return true
-  })
-  const out = join(folder, 'compare')
+  test.interruptAt = { test: (text) => text.includes('step 1 · held out') && ++begun === 3 }
+  const out = join(test.folder, 'compare')
   const { rows, reason } = await compareTranslators({ ...small, width: 8, data, steps: 2, evaluateEvery: 1, out })
   expect(reason).toBe('stopped')
   expect(rows.map(({ name }) => name)).toEqual(attentionKinds.slice(0, 2).map((kind) => `gru ${kind}`))
@@ -152,11 +135,11 @@ it('refuses options without effect, missing data and other runs', async () => {
   expect(() => shapeOf({ model: 'transformer', attention: 'dot' })).toThrow(/--attention/)
   expect(() => shapeOf({ model: 'lstm', positions: 'learned' })).toThrow(/--positions/)
   expect(() => shapeOf({ attention: 'none', inputFeeding: true })).toThrow(/--input-feeding/)
-  await expect(trainTranslate({ ...small, data: join(folder, 'nothing.tsv') })).rejects.toThrow(/there is no file/)
+  await expect(trainTranslate({ ...small, data: join(test.folder, 'nothing.tsv') })).rejects.toThrow(/there is no file/)
   const odd = { ...small, data, model: 'transformer' as const, heads: 3, steps: 1 }
   await expect(trainTranslate(odd)).rejects.toThrow(/--heads 3: it must divide --width 16/)
   await expect(trainTranslate({ ...small, data, batch: 500, steps: 1 })).rejects.toThrow(
     /--batch 500: there are \d+ pairs/,
   )
-  await expect(trainTranslate({ ...small, resume: folder })).rejects.toThrow(/leave --/)
+  await expect(trainTranslate({ ...small, resume: test.folder })).rejects.toThrow(/leave --/)
 })
