@@ -2,6 +2,7 @@ export { type Differentiated, differentiate, gradientWanted, valueAndGradsOf } f
 export * from './backends.ts'
 export { fromBf16, toBf16 } from './bf16.ts'
 export { checkpointed } from './checkpointed.ts'
+export { type ConfigKeys, configFrom } from './config-json.ts'
 export * from './contracts.ts'
 export * from './dialect.ts'
 export * from './einops.ts'

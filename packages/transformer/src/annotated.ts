@@ -31,8 +31,8 @@ import {
   EncoderLayer,
   linear,
 } from './annotated-layers.ts'
-import { mustDivide } from './config-json.ts'
 import { labelSmoothingLoss } from './label-smoothing.ts'
+import { mustDivide } from './must-divide.ts'
 
 /** Layers and a last norm. */
 class Stack<L extends Module> extends Module {

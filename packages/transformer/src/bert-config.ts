@@ -1,5 +1,5 @@
-import { activationNamed, ConfigError, type Tensor } from '@filature/tensor'
-import { configFrom, mustDivide } from './config-json.ts'
+import { activationNamed, ConfigError, configFrom, type Tensor } from '@filature/tensor'
+import { mustDivide } from './must-divide.ts'
 
 /** Keys as in Hugging Face's `config.json`. */
 export interface BertConfig {

@@ -1,5 +1,5 @@
-import { activationNamed } from '@filature/tensor'
-import { configFrom, mustDivide } from './config-json.ts'
+import { activationNamed, configFrom } from '@filature/tensor'
+import { mustDivide } from './must-divide.ts'
 
 /** Keys as in Hugging Face's `config.json`. */
 export interface GPT2Config {

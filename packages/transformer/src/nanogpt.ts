@@ -22,8 +22,8 @@ import {
   tidy,
   zerosInit,
 } from '@filature/tensor'
-import { mustDivide } from './config-json.ts'
 import { embedded, queriesKeysValues } from './gpt-parts.ts'
+import { mustDivide } from './must-divide.ts'
 
 /** Keys as in nanoGPT's `GPTConfig`. */
 export interface NanoGPTConfig {

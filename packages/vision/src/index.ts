@@ -6,4 +6,5 @@ export { interpolatedPositions, interpolatePositions } from './interpolate-posit
 export { clipMean, clipStd, type PreprocessOptions, preprocess, preprocessBatch } from './preprocess.ts'
 export { type Image, type ResizeFilter, resize } from './resize.ts'
 export { ViT, ViTAttention, type ViTConfig, ViTFeedForward, ViTTransformer } from './vit.ts'
-export { HuggingFaceViT, type HuggingFaceViTConfig, ViTForImageClassification } from './vit-hf.ts'
+export { HuggingFaceViT, ViTForImageClassification } from './vit-hf.ts'
+export { type HuggingFaceViTConfig, vitConfig } from './vit-hf-config.ts'

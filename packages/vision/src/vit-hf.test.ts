@@ -1,7 +1,25 @@
-import { add, cpu, init, narrow, type Parameter, Rng, type Tensor4D, tidy, useBackend, zeros } from '@filature/tensor'
-import { expectClose, randomTensor } from '@filature/testing'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { load, openCheckpoint, openPretrained, toFloat32 } from '@filature/checkpoint'
+import {
+  add,
+  capture,
+  cpu,
+  init,
+  narrow,
+  type Parameter,
+  Rng,
+  reshape,
+  type Tensor4D,
+  tensor,
+  tidy,
+  useBackend,
+  valueAndGrads,
+  zeros,
+} from '@filature/tensor'
+import { expectClose, forEachBackend, randomTensor } from '@filature/testing'
 import { beforeAll, expect, it } from 'vitest'
-import { EvaViT, HuggingFaceViT, ViTForImageClassification } from './index.ts'
+import { EvaViT, HuggingFaceViT, ViTForImageClassification, vitConfig } from './index.ts'
 
 beforeAll(async () => {
   await useBackend(cpu())
@@ -56,6 +74,54 @@ it('computes what EVA-ViT computes when it holds the same numbers', async () => 
   })
   const image = randomTensor('image', [2, 3, 16, 16]) as Tensor4D
   await expectClose(vit.forward(image), vit.layernorm.forward(eva.forward(image)), { atol: 1e-5 })
+})
+
+// Written by transformers 5.18: a small ViTForImageClassification, pictures with labels, and what it makes of them.
+const folder = fileURLToPath(new URL('./__fixtures__/hugging-face-vit/', import.meta.url))
+await forEachBackend(
+  (backend) => {
+    it(`gives the scores, states and gradients of transformers, on ${backend}`, async () => {
+      await using files = await openPretrained(folder)
+      using model = new ViTForImageClassification(vitConfig(files.config))
+      await load(model, files.checkpoint)
+      await using expected = await openCheckpoint(join(folder, 'expected.safetensors'))
+      const read = async (name: string) =>
+        tensor(toFloat32(await expected.read(name), name), [...expected.info(name).shape] as [number])
+      const image = (await read('pixel_values')) as unknown as Tensor4D
+      const labels = tensor(Int32Array.from(await expected.read('labels'), Number), [2], 'int32')
+      using seen = capture(model, '**.layer.*.out', () => model.forward(image))
+      await expectClose(seen.output, await read('logits'), { atol: 2e-5 })
+      for (const [i, states] of [...seen.activations.values()].entries()) {
+        await expectClose(states, await read(`hidden_states.${i + 1}`), { atol: 2e-5 })
+      }
+      const { value, grads } = valueAndGrads(model, () => model.loss(image, labels))
+      await expectClose(value, reshape(await read('loss'), []), { atol: 1e-5 })
+      expect([...grads.keys()].map((path) => `grads.${path}`).sort()).toEqual(
+        expected
+          .names()
+          .filter((name) => name.startsWith('grads.'))
+          .sort(),
+      )
+      for (const [path, gradient] of grads)
+        await expectClose(gradient, await read(`grads.${path}`), { atol: 2e-5 }, path)
+    })
+  },
+  ['cpu', 'wasm', 'native'],
+)
+
+it("reads a hub's configuration, and refuses what it does not know", () => {
+  const json = {
+    model_type: 'vit',
+    hidden_size: 24,
+    num_attention_heads: 2,
+    pooler_output_size: 24,
+    encoder_stride: 16,
+  }
+  expect(vitConfig(json)).toEqual({ hidden_size: 24, num_attention_heads: 2 })
+  expect(() => vitConfig({ ...json, use_mask_token: true })).toThrow(/use_mask_token: true/)
+  expect(() => vitConfig({ ...json, model_type: 'deit' })).toThrow(/model_type: "deit"/)
+  expect(() => vitConfig({ ...json, pooler_output_size: 12 })).toThrow(/pooler_output_size: 12/)
+  expect(() => vitConfig({ ...json, pooler_act: 'relu' })).toThrow(/pooler_act: "relu"/)
 })
 
 it('takes its classes from the configuration', () => {

@@ -1,6 +1,6 @@
-import { ConfigError } from '@filature/tensor'
+import { ConfigError } from './errors.ts'
 
-/** What a hub's config.json may say, for one kind of model. */
+/** What a hub's config.json may say, for one kind of model. An option that changes nothing when it is off may be there. */
 export interface ConfigKeys {
   /** The model's name in errors. */
   who: string
@@ -14,7 +14,7 @@ export interface ConfigKeys {
 
 /** Keys of every hub configuration that do not change what a model computes. */
 // biome-ignore format: a list
-export const HUB_KEYS = [
+const HUB_KEYS = [
   '_name_or_path', 'architectures', 'model_type', 'torch_dtype', 'dtype', 'transformers_version', 'use_cache',
   'task_specific_params', 'finetuning_task', 'output_attentions', 'output_hidden_states', 'return_dict', 'torchscript',
   'bos_token_id', 'eos_token_id', 'pad_token_id', 'sep_token_id', 'id2label', 'label2id', 'problem_type',
@@ -44,15 +44,4 @@ export function configFrom<C>({ who, known, neutral, off }: ConfigKeys, json: Re
     )
   }
   return config as C
-}
-
-/** Throws unless `whole` divides by `parts`. */
-export function mustDivide(who: string, config: object, whole: string, parts: string): void {
-  const sizes = config as Record<string, number>
-  if (sizes[whole]! % sizes[parts]! !== 0) {
-    throw new ConfigError(
-      'config-divide',
-      `${who}: ${whole} ${sizes[whole]} must divide by ${parts} ${sizes[parts]}; check config.json.`,
-    )
-  }
 }
