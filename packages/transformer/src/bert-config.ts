@@ -104,6 +104,7 @@ export function bertConfig(json: Record<string, unknown>): BertConfig {
         'pooler_num_fc_layers', 'pooler_size_per_head', 'pooler_type', 'max_length',
       ],
       off: {
+        model_type: ['bert'], // RoBERTa's keys are the same, but it counts positions from elsewhere
         is_decoder: [false],
         add_cross_attention: [false],
         is_encoder_decoder: [false],

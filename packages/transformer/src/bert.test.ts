@@ -274,6 +274,7 @@ describe('configuration', () => {
 
   it('refuses what it does not know', () => {
     expect(() => bertConfig({ ...hub, embedding_size: 128 })).toThrow(/embedding_size: 128/)
+    expect(() => bertConfig({ ...hub, model_type: 'roberta' })).toThrow(/model_type: "roberta", which is not supported/)
     expect(() => bertConfig({ ...hub, is_decoder: true })).toThrow(/is_decoder: true, which is not supported/)
     expect(() => new BertModel({ ...config, hidden_size: 770, num_attention_heads: 12 })).toThrow(
       /hidden_size 770 must divide by num_attention_heads 12/,

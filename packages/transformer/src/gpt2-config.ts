@@ -65,7 +65,12 @@ export function gpt2Config(json: Record<string, unknown>): GPT2Config {
         'n_ctx', 'reorder_and_upcast_attn', 'summary_activation', 'summary_first_dropout', 'summary_hidden_size',
         'summary_proj_to_labels', 'summary_type', 'summary_use_proj',
       ],
-      off: { add_cross_attention: [false], is_decoder: [true, false], is_encoder_decoder: [false] },
+      off: {
+        model_type: ['gpt2'],
+        add_cross_attention: [false],
+        is_decoder: [true, false],
+        is_encoder_decoder: [false],
+      },
     },
     json,
   )
