@@ -5,6 +5,7 @@
       "native/kernels/attention_decode.cpp",
       "native/kernels/attention_grad.cpp",
       "native/kernels/bf16.cpp",
+      "native/kernels/ceiling.cpp",
       "native/kernels/dropout.cpp",
       "native/kernels/elementwise.cpp",
       "native/kernels/gemm.cpp",

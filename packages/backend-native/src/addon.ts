@@ -20,6 +20,8 @@ export interface Addon {
   bf16(on?: boolean): boolean
   /** Whether they use the processor's own instruction: 1 and 0 choose, -1 leaves it to a measurement. */
   bf16Pairs(choice?: -1 | 0 | 1): boolean
+  /** Multiply-adds in registers alone, on all threads: the floating-point operations that were done. At most 2^24 rounds. */
+  multiplyAdds(rounds: number): number
   // biome-ignore format: one function a line
   gemm(M: number, N: number, K: number, aRow: number, aCol: number, bRow: number, bCol: number, ldc: number, accumulate: boolean, activation: number, a: Floats, b: Floats, c: Floats, bias: MaybeFloats, z: MaybeFloats): void
   // biome-ignore format: one function a line

@@ -132,7 +132,22 @@ it('says which state is missing', () => {
 })
 
 describe('gradients at the ends of the range move a parameter as a square root and a division in float32 do', () => {
-  const gradients = [0, -0, 1e-37, 1e-25, -1e-21, 1e-19, 1e-8, 1, -3e18, 1e19, -1e25, 3e38, Number.POSITIVE_INFINITY, Number.NaN]
+  const gradients = [
+    0,
+    -0,
+    1e-37,
+    1e-25,
+    -1e-21,
+    1e-19,
+    1e-8,
+    1,
+    -3e18,
+    1e19,
+    -1e25,
+    3e38,
+    Number.POSITIVE_INFINITY,
+    Number.NaN,
+  ]
   const { fround, sqrt } = Math
   const squares = gradients.map((g) => fround(fround(g) * fround(g)))
   const updates: [string, object, string[], (g: number, square: number) => number][] = [

@@ -1,10 +1,21 @@
 import { useBackend } from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
-import { beforeAll, describe, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { close, make, numbers, onCpu, sets } from './__fixtures__/plain.ts'
+import { loadAddon } from './addon.ts'
 import { native } from './provider.ts'
 
 describe.each(sets())('%s', (instructionSet) => {
+  it('counts the operations of its multiply-adds, on each thread', () => {
+    const addon = loadAddon()
+    addon.isa(instructionSet)
+    const width = { baseline: 4, avx2: 8, avx512: 16 }[instructionSet]!
+    for (const threads of [1, 2]) {
+      addon.threads(threads)
+      expect(addon.multiplyAdds(1000)).toBe(2 * 12 * 1000 * width * threads)
+    }
+  })
+
   beforeAll(async () => {
     await useBackend(native({ instructionSet, threads: 2, poison: true }))
   })

@@ -1,73 +1,59 @@
-import { parseArgs } from 'node:util'
 import { type BackendProvider, cpu, useBackend } from '@filature/tensor'
-import { type Bench, measure } from './bench.ts'
+import { type Bench, type Measurement, measure } from './bench.ts'
+import { type Ceilings, ceilings } from './ceilings.ts'
 import { forwardPasses } from './forward-passes.ts'
 import { kernelBenches } from './kernels.ts'
+import { chosenOf, optionsOf, usage } from './options.ts'
 import { trainingSteps } from './training-steps.ts'
-
-const usage = `npm run bench -- [names] [--backend NAME] [--threads N] [--json] [--list]
-  names        those whose name begins so; all when none is given
-  --backend    native (when left out), wasm, webgpu or cpu
-  --threads    2 when left out
-  --budget     ms of samples for each bench; 3000 when left out
-  --json       one line of JSON for each, as the peers' scripts print`
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    backend: { type: 'string', default: 'native' },
-    threads: { type: 'string', default: '2' },
-    budget: { type: 'string', default: '3000' },
-    json: { type: 'boolean', default: false },
-    list: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
 
 const benches: Bench[] = [...trainingSteps, ...forwardPasses, ...kernelBenches]
 
-async function provider(name: string, threads: number): Promise<BackendProvider> {
-  switch (name) {
-    case 'native':
-      return (await import('@filature/backend-native')).native({ threads })
-    case 'wasm': {
-      const { wasm } = (await import('@filature/backend-wasm')) as unknown as {
-        wasm: (options: { threads: number }) => BackendProvider
-      }
-      return wasm({ threads })
-    }
-    case 'webgpu': {
-      const { webgpu } = (await import('@filature/backend-webgpu')) as unknown as { webgpu: () => BackendProvider }
-      return webgpu()
-    }
-    case 'cpu':
-      return cpu()
-    default:
-      throw new Error(`bench: wanted the backend native, wasm, webgpu or cpu, got '${name}'`)
-  }
+const providers: Record<string, (threads: number) => Promise<BackendProvider>> = {
+  native: async (threads) => (await import('@filature/backend-native')).native({ threads }),
+  wasm: async (threads) => (await import('@filature/backend-wasm')).wasm({ threads }),
+  webgpu: async () => (await import('@filature/backend-webgpu')).webgpu(),
+  cpu: async () => cpu(),
+}
+
+const show = (ms: number) => (ms < 1 ? ms.toFixed(4) : ms.toFixed(1))
+
+function line({ bench, value, best, cpu, n, gflops, gbs }: Measurement, share: number | undefined): string {
+  const spread = `best ${show(best)}, processor ${show(cpu)}, ${n} samples`
+  const rates = [
+    gflops && `${gflops.toFixed(0)} GFLOP/s`,
+    gbs && `${gbs.toFixed(1)} GB/s`,
+    share && `${(100 * share).toFixed(0)} % of the ceiling`,
+  ]
+  return `${bench.padEnd(24)} ${show(value).padStart(10)} ms  ${spread.padEnd(44)} ${rates.filter(Boolean).join('  ')}`
+}
+
+/** How much of what the machine can do at most a kernel reached. */
+function shareOf({ gflops, gbs }: Measurement, most: Ceilings): number | undefined {
+  if (gbs) return gbs / most.gbs
+  return gflops && most.gflops ? gflops / most.gflops : undefined
 }
 
 async function main(): Promise<void> {
-  if (values.help) return console.log(usage)
-  const chosen = benches.filter(({ name }) => !positionals.length || positionals.some((p) => name.startsWith(p)))
-  if (values.list) return chosen.forEach(({ name, about }) => void console.log(`${name.padEnd(24)} ${about}`))
-  if (!chosen.length) throw new Error(`bench: no bench begins with ${positionals.join(' or ')}; see --list`)
-  const threads = Number(values.threads)
-  const active = await useBackend(await provider(values.backend, threads))
-  const { device, features, threads: used } = active.report
-  if (!values.json) console.log(`${active.name} on ${device}, ${used} threads, ${features.join(', ')}`)
+  const options = optionsOf(process.argv.slice(2))
+  if (options.help) return console.log(usage)
+  const chosen = chosenOf(benches, options.names)
+  if (options.list) return chosen.forEach(({ name, about }) => void console.log(`${name.padEnd(24)} ${about}`))
+  const active = await useBackend(await providers[options.backend]!(options.threads))
+  const { device, features, threads } = active.report
+  if (!options.json) console.log(`${active.name} on ${device}, ${threads} threads, ${features.join(', ')}`)
+  const kernels = new Set(kernelBenches)
+  const most = chosen.some((bench) => kernels.has(bench)) ? await ceilings() : undefined
+  if (most && !options.json) {
+    const multiplying = most.gflops ? `${most.gflops.toFixed(0)} GFLOP/s by chains of multiply-adds, ` : ''
+    console.log(`ceiling: ${multiplying}${most.gbs.toFixed(1)} GB/s read`)
+  }
   for (const bench of chosen) {
-    const result = await measure(bench, { backend: active.name, threads: used }, Number(values.budget))
-    if (values.json) {
-      console.log(JSON.stringify({ ...result, peer: `filature-${active.name}`, config: bench.name }))
-      continue
-    }
-    const rate = [result.gflops && `${result.gflops.toFixed(0)} GFLOP/s`, result.gbs && `${result.gbs.toFixed(1)} GB/s`]
-    const show = (ms: number) => (ms < 1 ? ms.toFixed(4) : ms.toFixed(1))
-    const spread = `best ${show(result.best)}, processor ${show(result.cpu)}, ${result.n} samples`
-    console.log(
-      `${bench.name.padEnd(24)} ${show(result.value).padStart(10)} ms  ${spread.padEnd(44)} ${rate.filter(Boolean).join('  ')}`,
-    )
+    const result = await measure(bench, { backend: active.name, threads }, options.budget)
+    const share = most && kernels.has(bench) ? shareOf(result, most) : undefined
+    if (options.json) {
+      const ceiling = share && { ceiling: most, share }
+      console.log(JSON.stringify({ ...result, ...ceiling, peer: `filature-${active.name}`, config: bench.name }))
+    } else console.log(line(result, share))
   }
 }
 

@@ -30,7 +30,9 @@ int64_t Call::size(const char* name, int64_t most) {
   const double v = number(name);
   if (failed_) return 0;
   if (!(v >= 0 && v <= static_cast<double>(most)) || v != std::floor(v)) {
-    fail(name, "a whole number that is not negative");
+    char text[80];
+    std::snprintf(text, sizeof text, "a whole number from 0 to %lld", static_cast<long long>(most));
+    fail(name, text);
     return 0;
   }
   return static_cast<int64_t>(v);

@@ -99,11 +99,21 @@ napi_value js_gemm_batched(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// multiplyAdds(rounds) -> floating-point operations done: what products are measured against
+napi_value js_multiply_adds(napi_env env, napi_callback_info info) {
+  Call c(env, info, "multiplyAdds");
+  const int64_t rounds = c.size("rounds", 1 << 24);
+  if (!c.ok()) return nullptr;
+  napi_value result = nullptr;
+  napi_create_double(env, kernels().multiply_adds(rounds), &result);
+  return result;
+}
+
 }  // namespace
 
 void register_dense(napi_env env, napi_value exports) {
   const Export all[] = {{"gemm", js_gemm}, {"gemmBatched", js_gemm_batched}, {"bf16", js_bf16},
-                        {"bf16Pairs", js_bf16_pairs}};
+                        {"bf16Pairs", js_bf16_pairs}, {"multiplyAdds", js_multiply_adds}};
   define(env, exports, all, sizeof all / sizeof all[0]);
 }
 

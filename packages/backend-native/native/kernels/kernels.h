@@ -116,7 +116,8 @@ struct Rmsprop { float lr, alpha, eps, decay, momentum, grad_scale; bool centere
   X(void, adagrad, (const Adagrad& o, float* p, const float* g, float* sum, int64_t n))                                  \
   X(void, sgd, (const Sgd& o, float* p, const float* g, float* velocity, int64_t n))                                     \
   X(void, rmsprop, (const Rmsprop& o, float* p, const float* g, float* square, float* mean, float* buffer, int64_t n))   \
-  X(double, sum_squares, (const float* x, int64_t n))
+  X(double, sum_squares, (const float* x, int64_t n))                                                                    \
+  X(double, multiply_adds, (int64_t rounds))
 
 namespace FILATURE_ISA {
 #define FILATURE_DECLARE(result, name, arguments) result name arguments;

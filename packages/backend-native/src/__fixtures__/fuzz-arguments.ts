@@ -94,6 +94,7 @@ const fitting: Record<keyof Addon, () => unknown[]> = {
   isas: () => [],
   bf16: () => [flag()],
   bf16Pairs: () => [pick([-1, 0, 1])],
+  multiplyAdds: () => [random(100)],
   gemm,
   gemmBatched,
   unary: () => [random(18), ...elements(size(), 2)],

@@ -80,6 +80,13 @@ function offsets(own: readonly number[], batch: readonly number[], size: number)
 }
 
 export const dense: Kernels = {
+  /** Multiply-adds in registers alone, the ceiling of products; y () is the number of floating-point operations. */
+  FilatureMultiplyAdds(_, { rounds }, { backend, addon }) {
+    const { info, values } = output(backend, [])
+    values[0] = addon.multiplyAdds(rounds)
+    return [info]
+  },
+
   BatchMatMul({ a, b }, { transposeA, transposeB }, run) {
     return areFloats(a, b) ? product(run, a!, b!, transposeA, transposeB, undefined, 0) : run.otherwise()
   },

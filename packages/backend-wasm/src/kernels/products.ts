@@ -135,6 +135,14 @@ function linearGrad(engine: WasmEngine, inputs: Inputs, { activation, needs }: L
   return out
 }
 
+/** Multiply-adds in registers alone, the ceiling of products; y () is the number of floating-point operations. */
+function multiplyAdds(engine: WasmEngine, _: Inputs, { rounds }: { rounds: number }): TensorInfo[] {
+  const y = engine.empty([])
+  const { run, context } = engine.kernels
+  engine.floats(y)[0] = rounds * run.multiply_adds!(context, 1, 2 ** -30, rounds)
+  return [y]
+}
+
 export const products: KernelConfig[] = [
   kernel('BatchMatMul', (engine, { a, b }, attrs: Product) => {
     if (a!.dtype !== 'float32' || b!.dtype !== 'float32') {
@@ -145,6 +153,7 @@ export const products: KernelConfig[] = [
     }
     return batchMatMul(engine, a!, b!, attrs)
   }),
+  kernel('FilatureMultiplyAdds', multiplyAdds),
   kernel('FilatureLinear', linear),
   kernel('FilatureLinearGrad', linearGrad),
 ]

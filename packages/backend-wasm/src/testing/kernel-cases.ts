@@ -15,6 +15,14 @@ export function describeKernels(options: WasmOptions): void {
     expect(report.threads).toBe(options.threads)
   })
 
+  test('multiply-adds are counted, on each thread', () => {
+    tf.tidy(() => {
+      const done = tf.engine().runKernel('FilatureMultiplyAdds', {}, { rounds: 1000 }) as unknown as tf.Tensor[]
+      const chains = options.relaxedSimd ? 10 : 12
+      expect(done[0]!.dataSync()[0]).toBe(8 * chains * 1000 * options.threads!)
+    })
+  })
+
   describe('products', () => {
     const sizes = [
       [1, 1, 1],

@@ -1,0 +1,3 @@
+import { definePackage } from '../vitest/package.ts'
+
+export default definePackage('bench')
