@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { useBackend } from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
@@ -16,7 +17,7 @@ parentPort.postMessage('up')
 for (let i = 0; workerData.rounds < 0 || i < workerData.rounds; i++) addon.gemm(n, n, n, n, 1, n, 1, n, false, 0, a, a, c, null, null)
 parentPort.postMessage(c[n * n - 1])
 `
-const root = new URL('..', import.meta.url).pathname
+const root = fileURLToPath(new URL('..', import.meta.url))
 
 function start(rounds: number): { worker: Worker; messages: unknown[]; until: (n: number) => Promise<void> } {
   const worker = new Worker(code, { eval: true, workerData: { rounds, root } })
