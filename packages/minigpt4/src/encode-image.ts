@@ -38,7 +38,11 @@ export interface ImageEncoderParts {
 
 const JOINED = 4
 
-const isFrozen = (module: Module): boolean => [...parametersOf(module).values()].every((p) => !p.trainable)
+/** Runs a part: dropout and stochastic depth are off in one that is frozen whole, also while the rest trains. */
+function runPart<T>(part: Module, run: () => T): T {
+  const frozen = [...parametersOf(part).values()].every((parameter) => !parameter.trainable)
+  return frozen ? inference(run) : run()
+}
 
 /** From images to tokens of a language model. A base of `MiniGPT4`, so that its parts stand at the root of its names. */
 export abstract class ImageEncoder extends Module {
@@ -81,9 +85,8 @@ export abstract class ImageEncoder extends Module {
 
   /** Images (B, 3, h, w) -> tokens (B, Q, width) */
   encodeImage(images: Tensor4D): Tensor3D {
-    const see = () => this.ln_vision.forward(this.visual_encoder.forward(images))
-    // stochastic depth is off in a frozen tower, also while the rest trains
-    const embeds = this.tap('image_embeds', isFrozen(this.visual_encoder) ? inference(see) : see()) // (B, 1 + P, C)
+    const seen = runPart(this.visual_encoder, () => this.visual_encoder.forward(images))
+    const embeds = this.tap('image_embeds', this.ln_vision.forward(seen)) // (B, 1 + P, C)
     return this.tap('image_tokens', this.llama_proj.forward(this.Qformer ? this.ask(embeds) : this.join(embeds)))
   }
 
@@ -91,11 +94,14 @@ export abstract class ImageEncoder extends Module {
     const [B, S] = embeds.shape
     const [, Q, C] = this.query_tokens!.shape as [number, number, number]
     const query_embeds = broadcastTo(this.query_tokens!.value, [B, Q, C])
-    const output = this.Qformer!.bert.forward({
-      query_embeds,
-      encoder_hidden_states: embeds,
-      encoder_attention_mask: ones([B, S]),
-    })
+    const { bert } = this.Qformer!
+    const output = runPart(bert, () =>
+      bert.forward({
+        query_embeds,
+        encoder_hidden_states: embeds,
+        encoder_attention_mask: ones([B, S]),
+      }),
+    )
     return this.tap('query_output', output)
   }
 

@@ -4,7 +4,9 @@ import type { QFormer } from '@filature/qformer'
 import {
   ConfigError,
   concat,
+  currentScope,
   dispose,
+  enterScope,
   keep,
   narrow,
   reshape,
@@ -91,19 +93,31 @@ export class MiniGPT4 extends ImageEncoder {
   }
 
   /** Answers questions about images: greedy, sampled or by beams. */
-  answer(question: Question, options: GenerateOptions = {}): Promise<Generated> {
-    const { prompt, settings, free } = this.ready(question, options)
-    return generate(this.llama_model, prompt, settings).finally(free)
-  }
-
-  /** The same token by token. */
-  async *answerStream(question: Question, options: GenerateOptions = {}): AsyncGenerator<Step, void> {
+  async answer(question: Question, options: GenerateOptions = {}): Promise<Generated> {
     const { prompt, settings, free } = this.ready(question, options)
     try {
-      yield* stream(this.llama_model, prompt, settings)
+      return await generate(this.llama_model, prompt, settings)
     } finally {
       free()
     }
+  }
+
+  /** The same token by token, in the run scope of the call. */
+  answerStream(question: Question, options: GenerateOptions = {}): AsyncGenerator<Step, void> {
+    const scope = currentScope()
+    const open = () =>
+      enterScope(scope, () => {
+        const { prompt, settings, free } = this.ready(question, options)
+        return { steps: stream(this.llama_model, prompt, settings), free }
+      })
+    return (async function* () {
+      const { steps, free } = open()
+      try {
+        yield* steps
+      } finally {
+        free()
+      }
+    })()
   }
 
   /** The context as a prompt of embeddings, held until `free`. */
