@@ -56,8 +56,17 @@ describe('the backend', () => {
     expect(parse('--backend', 'cpu', '--threads', '2')).toEqual({ backend: 'cpu', threads: 2 })
     expect(() => parse('--threads', '0')).toThrow(/at least 1/)
     const active = await activate({ backend: ' cpu , wasm', threads: 1 })
-    expect(active.name).toBe('cpu')
-    expect(describeBackend(active)).toMatch(/^cpu \(.*1 thread/)
+    expect(active).toMatchObject({ name: 'cpu', passedOver: [] })
+    expect(describeBackend(active)).toMatch(/^cpu \(.*1 thread\)$/)
+  })
+
+  it('says of those before it why they are not the one', async () => {
+    vi.doMock('@filature/backend-native', () => ({
+      native: () => ({ name: 'native', available: async () => 'no binary for this machine; compile it' }),
+    }))
+    const active = await activate({ backend: 'native,cpu' })
+    expect(describeBackend(active)).toMatch(/^cpu \(.*\n {2}not native: no binary for this machine; compile it$/)
+    vi.doUnmock('@filature/backend-native')
   })
 
   it('must be one that is known', async () => {

@@ -9,7 +9,7 @@ import { fastest, newestWeights, scratch } from '../__tests__/scratch.ts'
 import { gather } from './batches.ts'
 import { type Drawings, emojiFolder, readDrawings, readEmoji, SIDE, splitEmoji } from './emoji.ts'
 import { headsOfLearner } from './learner.ts'
-import { type CaptionConfig, describeModel } from './recipe.ts'
+import { type CaptionConfig, captionConfig, describeModel, usualShape } from './recipe.ts'
 import { nearestEmoji, scoreOf, wordF1 } from './score.ts'
 import { trainCaption } from './train.ts'
 
@@ -122,6 +122,11 @@ it('finds the nearest drawing, and leaves unaltered pictures as they are', async
   expect(shown).toEqual([emoji[2]])
   const red = learned.pixels[2 * SIDE * SIDE * 3]! / 255
   expect(pixels[5]).toBeCloseTo((red - 0.48145466) / 0.26862954, 5)
+})
+
+it('has heads that divide any even width', () => {
+  const headsOf = (width: number) => captionConfig({ ...usualShape, width }, 300).llama.num_attention_heads
+  expect([24, 64, 96, 100, 128, 130].map(headsOf)).toEqual([1, 2, 3, 2, 4, 1])
 })
 
 it('says how to get the drawings', async () => {

@@ -60,9 +60,15 @@ export interface CaptionConfig {
 
 const [PAD, BOS, EOS] = ['<pad>', '<s>', '</s>'] as const
 
+/** About as wide as 32, and of even width, as rotary positions want it. */
+function heads(C: number): number {
+  let H = Math.max(1, Math.floor(C / 32))
+  while (H > 1 && C % (2 * H) !== 0) H--
+  return H
+}
+
 export function captionConfig(shape: CaptionShape, vocabSize: number): CaptionConfig {
   const { patch, visionWidth, visionDepth, queries, width, layers } = shape
-  const heads = (C: number) => Math.max(1, Math.floor(C / 32))
   // The published models' 0.02 is made for widths of 768 and more. At 128 it leaves nothing of the picture: what a
   // layer adds to its residual stream shrinks by 0.02 sqrt(C) with each matrix.
   const deviation = (C: number) => 1 / Math.sqrt(C)

@@ -94,6 +94,8 @@ describe('filature-train char', () => {
     await refused({ backend: 'abacus' }).toThrow(/wanted names of native,wasm,cpu, got "abacus"/)
     await writeFile(text, 'another text')
     await refused({ resume: out }).toThrow(/is not the text of the first run/)
+    await writeFile(text, '')
+    await refused({ text, steps: 1 }).toThrow(/--text .*: it is empty/)
     await writeFile(text, Buffer.from([0xff, 0xfe, 0x41]))
     await refused({ text, steps: 1 }).toThrow(/is not UTF-8/)
   })

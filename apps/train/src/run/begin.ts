@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { activate, flagOf } from '@filature/command-line'
-import { type ActiveBackend, CheckpointError, ConfigError } from '@filature/tensor'
+import { activate, type ChosenBackend, flagOf } from '@filature/command-line'
+import { CheckpointError, ConfigError } from '@filature/tensor'
 import { freeFolder, requireNoRun, storedRun } from './folder.ts'
 import type { RunOptions } from './options.ts'
 import type { RunSettings } from './train.ts'
@@ -10,7 +10,7 @@ import type { RunSettings } from './train.ts'
 export interface Beginning<S extends RunSettings> {
   readonly command: S['command']
   readonly options: RunOptions
-  readonly backend: ActiveBackend
+  readonly backend: ChosenBackend
   readonly seed: number
   /** The settings of the run that goes on; undefined for a new one. */
   readonly stored: S | undefined

@@ -20,6 +20,9 @@ it('reads pairs either way round, without long ones and repeated sources; names 
     ])
     await writeFile(file, 'ein Hund\n')
     await expect(read(false)).rejects.toThrow(/line 1, got 1 parts/)
+    await writeFile(file, Buffer.from([0x65, 0xff, 0x09, 0x66]))
+    await expect(read(false)).rejects.toThrow(/--data .*: it is not UTF-8/)
+    await expect(readPairs(folder, { maxWords: 2, reverse: false })).rejects.toThrow(/wanted a file, that is a folder/)
     expect(() => pairsFile(join(folder, 'none.tsv'))).toThrow(/fetch-translations/)
   } finally {
     await rm(folder, { recursive: true })

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, Rng } from '@filature/tensor'
+import { readText } from '../text/read.ts'
 
 export interface Pair {
   readonly source: string
@@ -33,10 +32,10 @@ export async function readPairs(
   path: string,
   { maxWords, reverse }: { maxWords: number; reverse: boolean },
 ): Promise<{ pairs: Pair[]; sha256: string }> {
-  const bytes = await readFile(path)
+  const { text, sha256 } = await readText(path, '--data')
   const pairs: Pair[] = []
   const seen = new Set<string>()
-  for (const [i, line] of bytes.toString('utf8').split(/\r?\n/).entries()) {
+  for (const [i, line] of text.split(/\r?\n/).entries()) {
     if (line === '') continue
     const sides = line.split('\t')
     if (sides.length !== 2) {
@@ -50,7 +49,7 @@ export async function readPairs(
     seen.add(source)
     pairs.push({ source, target })
   }
-  return { pairs, sha256: createHash('sha256').update(bytes).digest('hex') }
+  return { pairs, sha256 }
 }
 
 const words = (text: string) => text.split(/\s+/).length
