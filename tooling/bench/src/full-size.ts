@@ -94,8 +94,13 @@ async function measure(backend: string, held: string, folder: string): Promise<v
 }
 
 const [backend = 'native', held = 'float32', folder = join(tmpdir(), 'filature-full-size')] = process.argv.slice(2)
+const expected = (wanted: string[], got: string) => {
+  if (!wanted.includes(got)) throw new Error(`bench:full-size: wanted ${wanted.join(' or ')}, got '${got}'`)
+}
 if (backend === 'write') await write(folder)
 else {
+  expected(['native', 'wasm'], backend)
+  expected(['float32', 'half'], held)
   if (!existsSync(join(folder, INDEX))) {
     console.log(`writing the checkpoint to ${folder} ...`)
     // In a process of its own: its memory is not the loader's.
