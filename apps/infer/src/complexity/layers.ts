@@ -36,8 +36,6 @@ export interface MeasuredLayer {
   readonly prepare: (size: Size) => { readonly inputs: Tensor[]; readonly run: () => Tensor }
   /** Operations a layer, sequential steps, longest path (Vaswani et al. 2017, table 1). */
   readonly textbook: { readonly operations: string; readonly sequential: string; readonly path: string }
-  /** Exponents of the operations by size. */
-  readonly exponents: Partial<Record<keyof Size, number>>
 }
 
 const random = (shape: readonly number[], seed: number): Tensor =>
@@ -60,7 +58,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [q, k, v], run: () => attend(attentionPattern(q, k), v) }
     },
     textbook: selfAttention,
-    exponents: { n: 2, d: 1 },
   },
   {
     name: 'self-attention, fused',
@@ -70,7 +67,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [q, k, v], run: () => attention(q, k, v) }
     },
     textbook: selfAttention,
-    exponents: { n: 2, d: 1 },
   },
   {
     name: 'windowed attention',
@@ -80,7 +76,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [q, k, v], run: () => slidingWindowAttention(q, k, v, { window: size.r }) }
     },
     textbook: { operations: 'r n d', sequential: '1', path: 'n / r' },
-    exponents: { n: 1, d: 1, r: 1 },
   },
   {
     name: 'recurrent',
@@ -92,7 +87,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [x, state.h, ...Object.values(weights)], run: () => recurrent('tanh', x, state, weights).out }
     },
     textbook: { operations: 'n d^2', sequential: 'n', path: 'n' },
-    exponents: { n: 1, d: 2 },
   },
   {
     name: 'convolution',
@@ -103,7 +97,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [x, weight], run: () => conv1d(x, weight, undefined, { padding: Math.floor(k / 2) }) }
     },
     textbook: { operations: 'k n d^2', sequential: '1', path: 'n / k' },
-    exponents: { n: 1, d: 2, k: 1 },
   },
   {
     name: 'convolution, dilated by k',
@@ -115,7 +108,6 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [x, weight], run: () => conv1d(x, weight, undefined, window) }
     },
     textbook: { operations: 'k n d^2', sequential: '1', path: 'log_k n' },
-    exponents: { n: 1, d: 2, k: 1 },
   },
   {
     name: 'convolution, separable',
@@ -139,6 +131,5 @@ export const layers: readonly MeasuredLayer[] = [
       return { inputs: [x, pointwise, ...depthwise], run }
     },
     textbook: { operations: 'k n d + n d^2', sequential: '1', path: 'n / k' },
-    exponents: { n: 1 },
   },
 ]

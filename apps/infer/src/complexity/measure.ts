@@ -32,6 +32,31 @@ export async function costOf(layer: MeasuredLayer, size: Size, budget: number): 
   return { ms: Math.min(...times), bytes }
 }
 
+/** The values that each size goes through. */
+export type Sizes = Readonly<Record<keyof Size, readonly number[]>>
+/** Costs of a layer as one of its sizes grows, the others being `fixed`. */
+export type Curve = (
+  layer: MeasuredLayer,
+  axis: keyof Size,
+  fixed: Size,
+) => Promise<readonly (readonly [value: number, cost: Cost])[]>
+
+/** Measures each layer once at each size. */
+export function curvesOver(sizes: Sizes, budget: number): Curve {
+  const memo = new Map<string, Cost>()
+  return async (layer, axis, fixed) => {
+    const costs: [number, Cost][] = []
+    for (const value of sizes[axis]) {
+      const size = { ...fixed, [axis]: value }
+      const key = [layer.name, ...layer.axes.map((own) => size[own])].join()
+      const cost = memo.get(key) ?? (await costOf(layer, size, budget))
+      memo.set(key, cost)
+      costs.push([value, cost])
+    }
+    return costs
+  }
+}
+
 /** The slope of log y over log x by least squares, the exponent of a power law; of the three largest x: small ones are mostly overhead. */
 export function exponentOf(points: readonly (readonly [x: number, y: number])[]): number {
   const largest = [...points].sort(([a], [b]) => a - b).slice(-3)
