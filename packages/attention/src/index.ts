@@ -30,6 +30,7 @@ export {
   LEAST,
   maskBias,
   paddingBias,
+  paddingBiasFor,
   segmentKeep,
 } from './masks.ts'
 export { type KeyValues, MultiheadAttention, type MultiheadInputs, type MultiheadOptions } from './multihead.ts'

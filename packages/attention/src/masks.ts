@@ -35,6 +35,20 @@ export function paddingBias(keep: Tensor2D, fill = Number.NEGATIVE_INFINITY): Te
   return reshape(fillBias(keep, fill), [B, 1, 1, S])
 }
 
+/**
+ * `paddingBias` of a mask that a caller gives; any other shape than (B, S) is refused.
+ * @param S cached and new positions
+ */
+export function paddingBiasFor(keep: Tensor2D, B: number, S: number): Tensor4D {
+  if (keep.rank !== 2 || keep.shape[0] !== B || keep.shape[1] !== S) {
+    throw new ShapeError(
+      'mask-shape',
+      `Attention mask: wanted [${B}, ${S}], a number for every cached and new position, got [${keep.shape}].`,
+    )
+  }
+  return paddingBias(keep)
+}
+
 /** keep (T, S), (B, T, S) or (B, H, T, S) -> bias with four axes, missing ones 1. */
 export function maskBias(keep: Tensor, fill = Number.NEGATIVE_INFINITY): Tensor4D {
   return fourAxes(fillBias(keep, fill))

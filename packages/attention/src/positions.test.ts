@@ -1,5 +1,5 @@
-import { gather, init, Rng, rotary, type Tensor2D, type Tensor4D, tensor } from '@filature/tensor'
-import { expectClose, randomTensor } from '@filature/testing'
+import { gather, init, Rng, reshape, rotary, type Tensor2D, type Tensor4D, tensor } from '@filature/tensor'
+import { expectClose, forEachBackend, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
 import { transformersCases } from './__fixtures__/rotary-frequencies.ts'
 import { type RotaryScaling, rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
@@ -104,13 +104,6 @@ describe('rotary', () => {
     })
   })
 
-  it('picks rows by position ids', async () => {
-    const table = rotaryTable({ width: 4 }, { count: 6 })
-    const picked = rotaryTableAt(table, tensor([[4, 0, 2]], [1, 3], 'int32') as Tensor2D)
-    expect(picked.sin.shape).toEqual([1, 3, 2])
-    await expectClose(picked.sin, [[...[4, 0, 2].map((p) => [Math.sin(p), Math.sin(p * 0.01)])]])
-  })
-
   it('refuses an odd width', () => {
     expect(() => rotaryFrequencies({ width: 7 })).toThrow(/even width, got 7/)
   })
@@ -125,3 +118,27 @@ describe('learned', () => {
     positions[Symbol.dispose]()
   })
 })
+
+await forEachBackend(
+  (backend) => {
+    it(`rotary positions are those of any ids, on ${backend}`, async () => {
+      for (const scaling of [
+        undefined,
+        { type: 'linear', factor: 3 },
+        { type: 'dynamic', factor: 2, maxPositions: 5 },
+      ] as const) {
+        const options = { width: 4, scaling }
+        const table = rotaryTable(options, { count: 100_001 })
+        const ids = [4, 0, 2, 1, 99_999, 100_000]
+        const at = rotaryTableAt(options, tensor(ids, [2, 3], 'int32') as Tensor2D, 100_001)
+        for (const which of ['cos', 'sin'] as const) {
+          expect(at[which].shape).toEqual([2, 3, 2])
+          await expectClose(at[which], reshape(gather(table[which], tensor(ids, [6], 'int32')), [2, 3, 2]), {
+            atol: 1e-6,
+          })
+        }
+      }
+    })
+  },
+  ['cpu', 'wasm', 'native'],
+)

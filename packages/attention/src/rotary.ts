@@ -1,4 +1,4 @@
-import { ConfigError, gather, type Tensor, type Tensor2D, tensor } from '@filature/tensor'
+import { ConfigError, cast, cos, div, expandDims, mul, sin, type Tensor, type Tensor2D, tensor } from '@filature/tensor'
 
 /** How angles are stretched to reach beyond the trained length. */
 export type RotaryScaling =
@@ -71,7 +71,13 @@ export function rotaryTable(
   return { cos: tensor(cos, [count, half]), sin: tensor(sin, [count, half]) }
 }
 
-/** Rows of a table from position 0 on by position ids, int32 (B, T): left padding. -> (B, T, R / 2) */
-export function rotaryTableAt({ cos, sin }: RotaryTable, positionIds: Tensor2D): RotaryTable {
-  return { cos: gather(cos, positionIds), sin: gather(sin, positionIds) }
+/**
+ * Angles of any position ids, int32 (B, T): left padding, or places of one's own. -> (B, T, R / 2)
+ * @param length all positions of the sequence so far, which `dynamic` scaling depends on
+ */
+export function rotaryTableAt(options: RotaryOptions, positionIds: Tensor2D, length: number): RotaryTable {
+  const divisor = options.scaling?.type === 'linear' ? options.scaling.factor : 1
+  const positions = div(cast(positionIds, 'float32'), divisor)
+  const angles = mul(expandDims(positions, 2), tensor(rotaryFrequencies(options, length)))
+  return { cos: cos(angles), sin: sin(angles) }
 }

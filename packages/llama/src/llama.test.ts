@@ -260,6 +260,24 @@ describe('Llama', () => {
     await expectClose(narrow(together, 0, 1, 2), alone[1]!, { atol: 1e-5 })
   })
 
+  it('sees distances alone, wherever the positions begin, and refuses a mask that does not cover the keys', async () => {
+    const model = init(new Llama({ ...small, initializer_range: 0.2 }), new Rng(0))
+    const from = (start: number) =>
+      tensor(
+        [0, 1, 2, 3, 4, 5, 6].map((i) => start + i),
+        [1, 7],
+        'int32',
+      ) as Tensor2D
+    const both = (start: number) => model.logits({ ids: ids(), positionIds: concat([from(start), from(start)], 0) })
+    await expectClose(both(0), model.logits({ ids: ids() }), { atol: 1e-5 })
+    await expectClose(both(500), both(0), { atol: 1e-4 })
+    using cache = model.newCache(2, 8)
+    model.logits({ ids: ids(), cache })
+    const next = { ids: tensor([1, 2], [2, 1], 'int32') as Tensor2D, cache }
+    const short = tensor([1, 1], [2, 1], 'int32') as Tensor2D
+    expect(() => model.logits({ ...next, attentionMask: short })).toThrow(/wanted \[2, 8\], a number for every cached/)
+  })
+
   it('reduces its loss to a sum, a mean, or a mean of each row', () => {
     const model = init(new Llama(small), new Rng(0))
     const labels = tensor([...[7, 3, -100, 5, -100, 1, 2], ...[-100, 4, 4, 4, 9, 8, -100]], [2, 7], 'int32') as Tensor2D

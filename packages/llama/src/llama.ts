@@ -2,7 +2,7 @@ import {
   AttentionModule,
   joinHeads,
   KeyValueCache,
-  paddingBias,
+  paddingBiasFor,
   type RotaryTable,
   rotaryFrequencies,
   rotaryTable,
@@ -177,9 +177,11 @@ export class LlamaModel extends Module {
       throw new ConfigError('llama-inputs', 'Llama: wanted either ids or embeds, got both or neither.')
     }
     let x = this.tap('embeddings', embeds ?? this.embed_tokens.forward<Tensor3D>(ids!))
+    const [B, T] = x.shape
+    const past = cache?.length ?? 0
     const shared = {
-      positions: this.positions(x.shape[1], cache?.length ?? 0, positionIds),
-      bias: attentionMask && paddingBias(attentionMask),
+      positions: this.positions(T, past, positionIds),
+      bias: attentionMask && paddingBiasFor(attentionMask, B, past + T),
     }
     this.layers.forEach((layer, i) => {
       x = this.run(layer, x, { ...shared, cache: cache?.layer(i) })
@@ -189,8 +191,8 @@ export class LlamaModel extends Module {
 
   private positions(T: number, past: number, positionIds: Tensor2D | undefined): RotaryTable {
     const { head_dim: width, rope_theta: base, rotary: scaling } = this.#options
-    if (!positionIds) return rotaryTable({ width, base, scaling }, { start: past, count: T })
-    return rotaryTableAt(rotaryTable({ width, base, scaling }, { count: past + T }), positionIds)
+    const options = { width, base, scaling }
+    return positionIds ? rotaryTableAt(options, positionIds, past + T) : rotaryTable(options, { start: past, count: T })
   }
 
   private run(layer: LlamaDecoderLayer, x: Tensor3D, inputs: BlockInputs): Tensor3D {

@@ -1,4 +1,4 @@
-import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBias } from '@filature/attention'
+import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBiasFor } from '@filature/attention'
 import {
   activationNamed,
   add,
@@ -150,7 +150,8 @@ export class GPT2Model extends Module {
   forward({ headMask, ...inputs }: GPT2Inputs): Tensor3D {
     const { attentionMask, cache } = inputs
     let x = this.drop.forward(this.tap('embeddings', embedded('GPT2', this, inputs)))
-    const bias = attentionMask && paddingBias(attentionMask)
+    const [B, T] = x.shape
+    const bias = attentionMask && paddingBiasFor(attentionMask, B, (cache?.length ?? 0) + T)
     this.h.forEach((block, i) => {
       const mask = headMask && (narrow(headMask, 0, i, i + 1) as Tensor2D) // (1, H)
       const own = { x, bias, headMask: mask, cache: cache?.layer(i) }

@@ -1,4 +1,4 @@
-import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBias } from '@filature/attention'
+import { AttentionModule, joinHeads, KeyValueCache, LearnedPositions, paddingBiasFor } from '@filature/attention'
 import {
   add,
   Buffer,
@@ -146,7 +146,8 @@ class NanoGPTBody extends Module {
   forward(inputs: CausalInputs): Tensor3D {
     const { attentionMask, cache } = inputs
     let x = this.drop.forward(this.tap('embeddings', embedded('NanoGPT', this, inputs)))
-    const bias = attentionMask && paddingBias(attentionMask)
+    const [B, T] = x.shape
+    const bias = attentionMask && paddingBiasFor(attentionMask, B, (cache?.length ?? 0) + T)
     this.h.forEach((block, i) => {
       x = tidy(() => block.forward(x, { bias, cache: cache?.layer(i) }))
     })

@@ -282,10 +282,12 @@ export class EvaViT extends Module {
 
   private checkImage(image: Tensor4D): void {
     const [height, width] = pair(this.config.img_size ?? 224)
-    if (image.shape[2] !== height || image.shape[3] !== width) {
+    const channels = this.config.in_chans ?? 3
+    if (image.shape[1] !== channels || image.shape[2] !== height || image.shape[3] !== width) {
       throw new ShapeError(
         'eva-image',
-        `EvaViT: wanted an image of ${height} x ${width}, got [${image.shape}]; resize it, or interpolate the positions.`,
+        `EvaViT: wanted images (B, ${channels}, ${height}, ${width}), got [${image.shape}]; resize them, or load the model ` +
+          'for their size with interpolatedPositions.',
       )
     }
   }

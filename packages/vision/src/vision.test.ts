@@ -43,6 +43,7 @@ const vit: ViTConfig = {
   dim_head: 8,
 }
 const eva: EvaViTConfig = { img_size: 16, patch_size: 8, embed_dim: 16, depth: 3, num_heads: 2, qkv_bias: true }
+const huggingFace = { image_size: 16, patch_size: 8, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2 }
 const image = () => randomTensor('image', [2, 3, 16, 16]) as Tensor4D
 
 beforeAll(async () => {
@@ -60,6 +61,16 @@ describe('ViT', () => {
     expect(() => new HuggingFaceViT({ image_size: 30 })).toThrow(/must divide into patches/)
     const model = init(new ViT(vit), new Rng(0))
     expect(() => model.forward(randomTensor('wide', [1, 3, 16, 24]) as Tensor4D)).toThrow(/resize it first/)
+    const others = [init(new EvaViT(eva), new Rng(0)), init(new HuggingFaceViT(huggingFace), new Rng(0))]
+    for (const other of others) {
+      for (const shape of [
+        [1, 3, 16, 24],
+        [1, 3, 8, 32],
+        [1, 1, 16, 16],
+      ]) {
+        expect(() => other.forward(randomTensor('other', shape) as Tensor4D)).toThrow(/wanted images \(B, 3, 16, 16\)/)
+      }
+    }
   })
 
   it('drops with the same draws for the same step, and not outside training', async () => {

@@ -140,9 +140,11 @@ class Embeddings extends Module {
   readonly position_embeddings: Parameter
   readonly patch_embeddings: PatchEmbeddings
   readonly dropout: Dropout
+  readonly #options: Options
 
   constructor(o: Options) {
     super()
+    this.#options = o
     const [rows, columns] = patchGrid('ViT', o.image_size, o.patch_size)
     const init = truncatedNormal(o.initializer_range)
     this.cls_token = new Parameter([1, 1, o.hidden_size], init)
@@ -152,14 +154,17 @@ class Embeddings extends Module {
   }
 
   forward(image: Tensor4D): Tensor3D {
-    const patches = rearrange<Tensor3D>(this.patch_embeddings.projection.forward(image), 'b c h w -> b (h w) c')
-    const [B, P, C] = patches.shape
-    if (P + 1 !== this.position_embeddings.shape[1]) {
+    const { num_channels: channels, image_size } = this.#options
+    const [height, width] = pair(image_size)
+    if (image.shape[1] !== channels || image.shape[2] !== height || image.shape[3] !== width) {
       throw new ShapeError(
         'vit-image',
-        `ViT: wanted an image of ${this.position_embeddings.shape[1]! - 1} patches, got ${P}; resize it.`,
+        `ViT: wanted images (B, ${channels}, ${height}, ${width}), got [${image.shape}]; resize them, or load the model ` +
+          'for their size with interpolatedPositions.',
       )
     }
+    const patches = rearrange<Tensor3D>(this.patch_embeddings.projection.forward(image), 'b c h w -> b (h w) c')
+    const [B, , C] = patches.shape
     const cls = broadcastTo(this.cls_token.value, [B, 1, C])
     return this.dropout.forward(add(concat([cls, patches], 1), this.position_embeddings.value))
   }
