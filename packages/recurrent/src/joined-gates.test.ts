@@ -90,6 +90,7 @@ it('goes back to the same file, and from ours back to the same function', async 
 
 it('refuses what does not fit', () => {
   expect(() => joinedGates({ hidden_size: H, order: 'ffog' })).toThrow(/letters f, i, o and g/)
+  expect(() => joinedGates({ hidden_size: H, columns: 'h' as 'hx' })).toThrow(/columns 'hx' or 'xh', got 'h'/)
   expect(() => joinedGates({ hidden_size: 4 }).toOurs(file())).toThrow(/W_l0 \(16, 4 \+ I\)/)
   const half = file()
   half.delete('rnn.b_l0')

@@ -32,6 +32,9 @@ export function joinedGates({ hidden_size: H, order = 'fiog', columns = 'hx' }: 
       `joinedGates: wanted order as the letters f, i, o and g in some order, got '${order}'.`,
     )
   }
+  if (columns !== 'hx' && columns !== 'xh') {
+    throw new ConfigError('gate-columns', `joinedGates: wanted columns 'hx' or 'xh', got '${columns}'.`)
+  }
   /** The file's row of a row in torch's order, and the other way round. */
   const rows = (from: string, to: string) => (row: number) => to.indexOf(from[Math.floor(row / H)]!) * H + (row % H)
   const fileRow = rows(TORCH, order)
