@@ -115,6 +115,12 @@ describe('the command line', () => {
     await expect(parse('--nonsense')).rejects.toThrow(/unknown option/)
   })
 
+  it('ends with exit code 1 and one line where the input is wrong', async () => {
+    const it = run(['char', '--text', join(test.folder, 'none.txt')])
+    expect(await it.ended).toBe(1)
+    expect(it.output()).toMatch(/^--text .*none\.txt: there is no such file\.\n$/)
+  })
+
   it('stops cleanly at SIGINT, with exit code 130', async () => {
     const out = join(test.folder, 'run')
     const args = ['--backend', 'cpu', '--hidden', '8', '--text', text, '--out', out, '--steps', '100000']
