@@ -1,10 +1,11 @@
+import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { useBackend } from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadAddon } from './addon.ts'
-import { native } from './provider.ts'
+import { type NativeOptions, native } from './provider.ts'
 
 // A worker of the addon alone, as fast to start as can be.
 const code = `
@@ -83,6 +84,31 @@ describe('threads of JavaScript', () => {
 })
 
 describe('the number of threads', () => {
+  it('is what the user sets, or the cores', async () => {
+    const threadsOf = async (options: NativeOptions) => (await useBackend(native(options))).report.threads
+    expect(await threadsOf({ threads: 1 })).toBe(1)
+    expect(await threadsOf({ threads: 3 })).toBe(3)
+    expect(await threadsOf({})).toBe(loadAddon().cores())
+    expect(await threadsOf({ threads: 2 })).toBe(2)
+    expect(loadAddon().threads()).toBe(2)
+  })
+
+  it.skipIf(process.platform !== 'linux')(
+    "is of the system's too: workers are made once, one fewer than the limit",
+    () => {
+      const addon = loadAddon()
+      const running = () => readdirSync('/proc/self/task').length
+      addon.threads(7)
+      const before = running()
+      addon.threads(9)
+      expect(running()).toBe(before + 2)
+      addon.threads(2)
+      addon.threads(9)
+      expect(running()).toBe(before + 2)
+      addon.threads(2)
+    },
+  )
+
   it('changes no bit of a result', async () => {
     const run = () => {
       const x = tf.tensor(

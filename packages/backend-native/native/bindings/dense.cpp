@@ -32,9 +32,8 @@ Activation activation_of(Call& c) {
   return static_cast<Activation>(c.size("activation", kActivations - 1));
 }
 
-// gemm(M, N, K, a, aRow, aCol, b, bRow, bCol, c, ldc, accumulate, bias?, activation, z?)
-napi_value js_gemm(napi_env env, napi_callback_info info) {
-  Call c(env, info, "gemm");
+// M, N, K, aRow, aCol, bRow, bCol
+Gemm shape_of(Call& c) {
   Gemm g = {};
   g.M = c.size("M");
   g.N = c.size("N");
@@ -43,6 +42,14 @@ napi_value js_gemm(napi_env env, napi_callback_info info) {
   g.a_col = c.step("aCol");
   g.b_row = c.step("bRow");
   g.b_col = c.step("bCol");
+  g.bf16 = bf16_products;
+  return g;
+}
+
+// gemm(M, N, K, aRow, aCol, bRow, bCol, ldc, accumulate, activation, a, b, c, bias?, z?)
+napi_value js_gemm(napi_env env, napi_callback_info info) {
+  Call c(env, info, "gemm");
+  Gemm g = shape_of(c);
   g.ldc = c.step("ldc");
   g.accumulate = c.flag("accumulate");
   g.activation = activation_of(c);
@@ -53,23 +60,15 @@ napi_value js_gemm(napi_env env, napi_callback_info info) {
   g.c = c.floats("c", out);
   g.bias = c.maybe_floats("bias", g.N);
   g.z = c.maybe_floats("z", out);
-  g.bf16 = bf16_products;
   if (c.ok()) kernels().gemm(g);
   return nullptr;
 }
 
-// gemmBatched(batches, M, N, K, aRow, aCol, bRow, bCol, a, b, c, aOffsets, bOffsets)
+// gemmBatched(batches, M, N, K, aRow, aCol, bRow, bCol, aOffsets, bOffsets, a, b, c)
 napi_value js_gemm_batched(napi_env env, napi_callback_info info) {
   Call c(env, info, "gemmBatched");
   const int64_t batches = c.size("batches", 1 << 24);
-  Gemm g = {};
-  g.M = c.size("M");
-  g.N = c.size("N");
-  g.K = c.size("K");
-  g.a_row = c.step("aRow");
-  g.a_col = c.step("aCol");
-  g.b_row = c.step("bRow");
-  g.b_col = c.step("bCol");
+  Gemm g = shape_of(c);
   g.ldc = g.N;
   // Offsets in entries, each within an operand whose last use ends inside the array.
   const double* ao = c.doubles("aOffsets", batches);
@@ -93,7 +92,6 @@ napi_value js_gemm_batched(napi_env env, napi_callback_info info) {
     offsets[i] = static_cast<int64_t>(ao[i]);
     offsets[batches + i] = static_cast<int64_t>(bo[i]);
   }
-  g.bf16 = bf16_products;
   kernels().gemm_batched(g, batches, offsets, offsets + batches);
   delete[] offsets;
   return nullptr;

@@ -46,8 +46,7 @@ void gemm_batched(const Gemm& first, int64_t batches, const int64_t* a_offset, c
     g.c += i * g.M * g.ldc;
     gemm(g);
   };
-  if (batches >= thread_limit() && batches * first.M * first.N * first.K > 1 << 17) parallel_for(batches, one);
-  else for (int64_t i = 0; i < batches; i++) one(i);
+  tasks_of(batches >= thread_limit() && batches * first.M * first.N * first.K > 1 << 17, batches, one);
 }
 
 void activate_rows(Activation a, const float* x, float* y, int64_t step, int64_t rows, int64_t n) {

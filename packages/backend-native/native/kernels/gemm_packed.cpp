@@ -74,13 +74,8 @@ void columns_first(const Gemm& g, const Slab& s) {
       }
     }
   };
-  if (s.threaded) {
-    parallel_for(groups, pack_a);
-    parallel_for(bundles, compute);
-    return;
-  }
-  for (int64_t t = 0; t < groups; t++) pack_a(t);
-  for (int64_t t = 0; t < bundles; t++) compute(t);
+  tasks_of(s.threaded, groups, pack_a);
+  tasks_of(s.threaded, bundles, compute);
 }
 
 }  // namespace
@@ -109,8 +104,7 @@ void gemm_packed(const Gemm& g) {
         pack_panels<NR>(pb + p * NR * K, NR * K, g.b + j * g.b_col + k0 * g.b_row, g.b_col, g.b_row, count, NR, K);
         for (int64_t q = p; q < p + bundle && q < panels; q++) in_bf16(g, pairs, pb + q * NR * K, NR, K);
       };
-      if (threaded && bundles > 1) parallel_for(bundles, pack_b);
-      else for (int64_t t = 0; t < bundles; t++) pack_b(t);
+      tasks_of(threaded, bundles, pack_b);
 
       // Tasks: groups of row panels; where these are few, the columns are divided too.
       int64_t group = kRowPanels, slices = 1;
@@ -133,8 +127,7 @@ void gemm_packed(const Gemm& g) {
           for (int64_t r = first; r < end; r++)
             tile(g, r * height, j0 + p * NR, rows_at(r * height), K, pairs, pa + (r - first) * stride, pb + p * NR * K, add, last);
       };
-      if (threaded) parallel_for(groups * slices, compute);
-      else for (int64_t t = 0; t < groups * slices; t++) compute(t);
+      tasks_of(threaded, groups * slices, compute);
     }
   }
 }

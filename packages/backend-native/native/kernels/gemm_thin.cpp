@@ -31,9 +31,7 @@ void gemm_strided(const Gemm& g) {
       finish(g, i, j, rows, width);
     }
   };
-  const int64_t panels = blocks(g.N, step);
-  if (g.M * g.N * g.K > 1 << 17) parallel_for(panels, columns);
-  else for (int64_t p = 0; p < panels; p++) columns(p);
+  tasks_of(g.M * g.N * g.K > 1 << 17, blocks(g.N, step), columns);
 }
 
 namespace {
@@ -97,9 +95,7 @@ void gemm_dotted(const Gemm& g) {
     dot_rows(g, 0, g.M, j0, j1);
     finish(g, 0, j0, g.M, j1 - j0);
   };
-  const int64_t slices = blocks(g.N, kSlice);
-  if (g.M * g.N * g.K > 1 << 17) parallel_for(slices, columns);
-  else for (int64_t s = 0; s < slices; s++) columns(s);
+  tasks_of(g.M * g.N * g.K > 1 << 17, blocks(g.N, kSlice), columns);
 }
 
 }  // namespace FILATURE_ISA
