@@ -1,3 +1,4 @@
+import { generate } from '@filature/generation'
 import {
   Bf16Store,
   concat,
@@ -18,7 +19,7 @@ import {
   useBackend,
   valueAndGrads,
 } from '@filature/tensor'
-import { expectClose, expectNoLeak, randomIds } from '@filature/testing'
+import { expectClose, expectNoLeak, forEachBackend, randomIds } from '@filature/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { fromGguf, ggufDialect, Llama, type LlamaConfig, llamaConfig, llamaPresets } from './index.ts'
 
@@ -324,3 +325,24 @@ describe('Llama', () => {
     })
   })
 })
+
+await forEachBackend(
+  (backend) => {
+    it(`writes through a cache what it writes without, beyond its first room, on ${backend}`, async () => {
+      const config = { ...small, num_hidden_layers: 1, initializer_range: 0.4 }
+      using model = init(new Llama(config), new Rng(3))
+      const prompts = [
+        [5, 9, 3],
+        [7, 1, 30, 31, 2, 44],
+      ]
+      for (const numBeams of [1, 3]) {
+        const write = async (useCache: boolean) => {
+          const { rows } = await generate(model, prompts, { maxNewTokens: 70, numBeams, useCache })
+          return rows.map(({ ids }) => ids)
+        }
+        expect(await write(true)).toEqual(await write(false))
+      }
+    })
+  },
+  ['wasm', 'native'],
+)
