@@ -1,12 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cpu, dispose, tidy, useBackend } from '@filature/tensor'
-import { expect, it, vi } from 'vitest'
-import { program } from '../program.ts'
+import { dispose, tidy } from '@filature/tensor'
+import { expect, it } from 'vitest'
+import { scratch } from '../__tests__/scratch.ts'
 import { layers, type Size } from './layers.ts'
 import { costOf, crossingOf, exponentOf } from './measure.ts'
 
+const test = scratch()
 const size: Size = { n: 24, d: 8, r: 3, k: 5 }
 
 it('fits the exponent of a power law to the larger sizes, and finds where curves cross', () => {
@@ -24,7 +24,6 @@ it('fits the exponent of a power law to the larger sizes, and finds where curves
 })
 
 it.each(layers.map((layer) => [layer.name, layer] as const))('%s: takes n vectors to as many', async (_, layer) => {
-  await useBackend(cpu())
   const { inputs, run } = layer.prepare(size)
   const y = tidy(run)
   expect(y.size).toBe(size.n * size.d)
@@ -33,7 +32,6 @@ it.each(layers.map((layer) => [layer.name, layer] as const))('%s: takes n vector
 })
 
 it('memory of held scores grows with n^2, that of a window with n', async () => {
-  await useBackend(cpu())
   const bytes = async (name: string, n: number) =>
     (await costOf(layers.find((layer) => layer.name === name)!, { ...size, n }, 1)).bytes
   const growth = async (name: string) => (await bytes(name, 256)) / (await bytes(name, 64))
@@ -42,22 +40,13 @@ it('memory of held scores grows with n^2, that of a window with n', async () => 
 })
 
 it('prints exponents, the crossing and the textbook, and draws', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'filature-complexity-'))
-  const lines: string[] = []
-  const log = vi.spyOn(console, 'log').mockImplementation((line) => void lines.push(String(line)))
-  try {
-    const out = join(folder, 'plot.svg')
-    const small = ['--lengths', '8,16', '--widths', '4,8', '--windows', '2,4', '--kernels', '3,5', '--budget', '1']
-    await program().parseAsync(['node', 'infer', 'complexity', ...small, '--backend', 'cpu', '--out', out])
-    const printed = lines.join('\n')
-    expect(printed).toMatch(/windowed attention +-?\d+\.\d\d \(\d\.\d\d\)/)
-    expect(printed).toMatch(/d +8: /)
-    expect(printed).toMatch(/convolution, dilated by k +k n d\^2 +1 +log_k n/)
-    const svg = await readFile(out, 'utf8')
-    expect(svg).toContain('Time over n')
-    expect(svg.match(/<polyline/g)!.length).toBe(7 + 7 + 7 + 1 + 3)
-  } finally {
-    log.mockRestore()
-    await rm(folder, { recursive: true })
-  }
+  const out = join(test.folder, 'plots', 'plot.svg')
+  const small = ['--lengths', '8,16', '--widths', '4,8', '--windows', '2,4', '--kernels', '3,5', '--budget', '1']
+  const printed = await test.run('complexity', ...small, '--out', out)
+  expect(printed).toMatch(/windowed attention +-?\d+\.\d\d \(\d\.\d\d\)/)
+  expect(printed).toMatch(/d +8: /)
+  expect(printed).toMatch(/convolution, dilated by k +k n d\^2 +1 +log_k n/)
+  const svg = await readFile(out, 'utf8')
+  expect(svg).toContain('Time over n')
+  expect(svg.match(/<polyline/g)!.length).toBe(7 + 7 + 7 + 1 + 3)
 })

@@ -6,8 +6,8 @@ import { RecurrentSeq2Seq } from '@filature/recurrent'
 import { cpu, init, Rng, useBackend } from '@filature/tensor'
 import { trainBpe } from '@filature/tokenizers'
 import { Seq2SeqTransformer } from '@filature/transformer'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { program } from '../program.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scratch } from '../__tests__/scratch.ts'
 import { openTranslator } from './open-translator.ts'
 
 const specialTokens = ['<pad>', '<s>', '</s>']
@@ -23,6 +23,7 @@ const transformer = {
   num_decoder_layers: 2,
   dim_feedforward: 16,
 }
+const test = scratch()
 let folder: string
 
 async function write(name: string, config: object, model: RecurrentSeq2Seq | Seq2SeqTransformer): Promise<string> {
@@ -72,31 +73,30 @@ describe.each(Object.keys(models))('%s', (name) => {
 })
 
 it('writes the picture; refuses what it cannot do', async () => {
-  const [out, log] = [join(folder, 'alignment.svg'), vi.spyOn(console, 'log').mockImplementation(() => {})]
-  const error = vi.spyOn(console, 'error').mockImplementation(() => {})
-  try {
-    const run = (...args: string[]) => program().parseAsync(['node', 'infer', 'translate', '--backend', 'cpu', ...args])
-    await run('the word', '--model', made.gru!, '--alignment', out, '--max-tokens', '4')
-    const svg = await readFile(out, 'utf8')
-    expect(svg.startsWith('<svg')).toBe(true)
-    expect(svg.match(/<rect/g)!.length).toBeGreaterThan(3)
-    expect(svg).toContain('&lt;/s&gt;')
-    await run('the word', '--model', made.gru!, '--alignment', join(folder, 'new', 'out.svg'), '--max-tokens', '2')
-    expect(await readFile(join(folder, 'new', 'out.svg'), 'utf8')).toContain('<svg')
-    log.mockClear()
-    await expect(run('word', '--model', made.gru!, '--alignment', folder)).rejects.toThrow(/wanted a file/)
-    const beneath = join(out, 'out.svg') // a file is no folder
-    await expect(run('word', '--model', made.gru!, '--alignment', beneath)).rejects.toThrow(/cannot be made/)
-    await expect(run(' ', '--model', made.gru!)).rejects.toThrow(/wanted a sentence/)
-    const config = { ...recurrent, attention: 'none' as const }
-    const none = await write('none', { model_type: 'recurrent_seq2seq', ...config }, new RecurrentSeq2Seq(config))
-    await expect(run('word', '--model', none, '--alignment', out)).rejects.toThrow(/no attention to draw/)
-    expect(log).not.toHaveBeenCalled() // refused before anything was translated
-    const other = await write('other', { model_type: 'char_rnn' }, new RecurrentSeq2Seq(recurrent))
-    await expect(run('word', '--model', other)).rejects.toThrow(/got char_rnn/)
-    await expect(run('word', '--model', join(folder, 'nowhere'))).rejects.toThrow(/nowhere/)
-  } finally {
-    log.mockRestore()
-    error.mockRestore()
+  const out = join(test.folder, 'alignment.svg')
+  const run = (...args: string[]) => test.run('translate', ...args)
+  const said = await run('the word', '--model', made.gru!, '--alignment', out, '--max-tokens', '4')
+  expect(said.endsWith('\n')).toBe(true)
+  expect(test.err).toContain(`Drawn in ${out}`)
+  const svg = await readFile(out, 'utf8')
+  expect(svg.startsWith('<svg')).toBe(true)
+  expect(svg.match(/<rect/g)!.length).toBeGreaterThan(3)
+  expect(svg).toContain('&lt;/s&gt;')
+  const elsewhere = join(test.folder, 'new', 'out.svg')
+  await run('the word', '--model', made.gru!, '--alignment', elsewhere, '--max-tokens', '2')
+  expect(await readFile(elsewhere, 'utf8')).toContain('<svg')
+
+  const refused = async (why: RegExp, ...args: string[]) => {
+    await expect(run(...args)).rejects.toThrow(why)
+    expect(test.out).toBe('') // before anything was translated
   }
+  await refused(/wanted a file/, 'word', '--model', made.gru!, '--alignment', folder)
+  await refused(/cannot be made/, 'word', '--model', made.gru!, '--alignment', join(out, 'out.svg'))
+  await refused(/wanted a sentence/, ' ', '--model', made.gru!)
+  const config = { ...recurrent, attention: 'none' as const }
+  const none = await write('none', { model_type: 'recurrent_seq2seq', ...config }, new RecurrentSeq2Seq(config))
+  await refused(/no attention to draw/, 'word', '--model', none, '--alignment', out)
+  const other = await write('other', { model_type: 'char_rnn' }, new RecurrentSeq2Seq(recurrent))
+  await refused(/got char_rnn/, 'word', '--model', other)
+  await refused(/nowhere/, 'word', '--model', join(folder, 'nowhere'))
 })
