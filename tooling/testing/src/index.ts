@@ -1,4 +1,5 @@
 export { activateBackend, BACKENDS, type BackendName, backendsToTest, isRequired } from './backends.ts'
+export { type BrowserPage, chromiumPath, openPage } from './browser-page.ts'
 export { type Closeness, expectClose, largest, type Numeric, worstOf, worstRatio } from './expect-close.ts'
 export { inFloat64 } from './float64.ts'
 export { forEachBackend } from './for-each-backend.ts'
