@@ -18,10 +18,11 @@ namespace {
 constexpr size_t kPage = size_t{2} << 20;  // from here on blocks lie on large pages, where the system has them
 
 void* take(size_t bytes) {
-  const size_t align = bytes >= kPage ? kPage : 64, rounded = (bytes + 63) / 64 * 64;
+  const size_t rounded = (bytes + 63) / 64 * 64;
 #if defined(_WIN32)
   return _aligned_malloc(rounded ? rounded : 64, 64);
 #else
+  const size_t align = bytes >= kPage ? kPage : 64;
   void* p = nullptr;
   if (posix_memalign(&p, align, rounded ? rounded : 64) != 0) return nullptr;
 #if defined(__linux__)
