@@ -69,6 +69,7 @@ it('prints the filled text and a table, and draws a picture a layer', async () =
 it('refuses what it cannot do, and says what to do', async () => {
   const { path } = await saved(new BertForMaskedLM(config))
   await expect(infer('no mask', '--model', path)).rejects.toThrow(/no \[MASK\] in the text.*--out/)
+  await expect(infer('no mask', '--model', path, '--out', 'maps', '--top', '3')).rejects.toThrow(/--top: there is no/)
   await expect(infer(' ', '--model', path)).rejects.toThrow(/wanted a text/)
   await expect(infer(`[MASK] ${'xyz '.repeat(20)}`, '--model', path)).rejects.toThrow(/at most 16 tokens.*shorten/)
   const bare = await saved(new BertModel(config), 'bare')

@@ -11,8 +11,10 @@ import { type BertReading, readWithBert } from './read.ts'
 interface BertOptions extends BackendOptions {
   model: string
   out?: string
-  top: number
+  top?: number
 }
+
+const TOP = 5
 
 /** `filature-infer bert` */
 export function bertCommand(): Command {
@@ -21,7 +23,7 @@ export function bertCommand(): Command {
     .argument('<text>', 'a text with [MASK] in place of words')
     .requiredOption('--model <dir>', 'Hugging Face folder or hub id of a BERT, or a run of filature-train bert')
     .option('--out <dir>', 'folder for the attention maps: layer-0.svg, layer-1.svg, ..., heads side by side')
-    .option('--top <n>', 'likeliest tokens to show for each mask', wholeNumber(1), 5)
+    .option('--top <n>', `likeliest tokens to show for each mask (default: ${TOP})`, wholeNumber(1))
   return withBackend(command).action(look)
 }
 
@@ -30,6 +32,9 @@ async function look(text: string, options: BertOptions): Promise<void> {
   const backend = await activate(options)
   using opened = await openBert(options.model)
   const mask = opened.tokenizer.idToToken(opened.special.mask)!
+  if (options.top !== undefined && !text.includes(mask)) {
+    throw new ConfigError('bert-top', `--top: there is no ${mask} in the text to show tokens for; leave it out.`)
+  }
   if (options.out === undefined && !text.includes(mask)) {
     throw new ConfigError(
       'bert-nothing',
@@ -38,7 +43,7 @@ async function look(text: string, options: BertOptions): Promise<void> {
   }
   process.stderr.write(`${opened.name} on ${describeBackend(backend)}\n`)
   if (options.out !== undefined) await prepareFolder('--out', options.out)
-  const reading = await readWithBert(opened, text, options.top)
+  const reading = await readWithBert(opened, text, options.top ?? TOP)
   if (reading.masks.length) console.log(`${reading.filled}\n`)
   reading.masks.forEach((candidates, i) => {
     if (reading.masks.length > 1) console.log(`${mask} ${i + 1}`)
