@@ -24,21 +24,12 @@ import {
 } from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { loadAddon } from './addon.ts'
+import { numbers, sets, sizeOf } from './__fixtures__/plain.ts'
 import type { NativeBackend } from './backend.ts'
 import { native } from './provider.ts'
 
 // The matrix of all ops holds the small shapes against double precision. Here: shapes beyond the kernels' blocks, against
 // the composed definitions on the cpu engine, forward and gradient.
-
-function numbers(n: number, seed: number): Float32Array {
-  let s = seed >>> 0
-  return Float32Array.from({ length: n }, () => {
-    s = (Math.imul(s, 1664525) + 1013904223) >>> 0
-    return s / 2 ** 31 - 1
-  })
-}
-const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
 
 type Op = (...xs: Tensor[]) => Tensor | Tensor[]
 
@@ -69,14 +60,6 @@ async function compare(op: Op, shapes: number[][], tolerance = 2e-5): Promise<vo
     }
     expect(worst, `result ${k}`).toBeLessThan(tolerance)
   })
-}
-
-const sets = () => {
-  try {
-    return loadAddon().isas().split(' ')
-  } catch {
-    return []
-  }
 }
 
 describe.each(sets())('%s', (instructionSet) => {

@@ -192,6 +192,13 @@ describe('results outlive their inputs', () => {
   })
 })
 
+it('refuses to be poisoned or cleaned while it is up', async () => {
+  const { live } = nativeMemory()
+  await expect(useBackend(native({ poison: false, threads: 1 }))).rejects.toThrow(/up already, with poison/)
+  expect(loadAddon().threads()).toBe(2)
+  expect(nativeMemory().live).toBe(live)
+})
+
 it('gives every block back', () => {
   const before = nativeMemory().live
   tf.tidy(() => {

@@ -28,7 +28,10 @@ export function nativeMemory(): { live: number; idle: number } {
   return backend.memoryPool.usage
 }
 
-/** The native backend: C++ kernels on typed arrays. */
+/** Whether the backend that is up fills free memory with NaN. */
+let poisoned = false
+
+/** The native backend: C++ kernels on typed arrays. Threads and instruction set may change while it is up, poison not. */
 export function native(options: NativeOptions = {}): BackendProvider {
   const { FILATURE_NATIVE_POISON, FILATURE_NATIVE_INSTRUCTION_SET } = process.env
   const { threads, instructionSet = FILATURE_NATIVE_INSTRUCTION_SET, poison = FILATURE_NATIVE_POISON === '1' } = options
@@ -39,6 +42,13 @@ export function native(options: NativeOptions = {}): BackendProvider {
     name: NAME,
     available: async () => addonMissing() ?? true,
     activate: async () => {
+      const isUp = Boolean(findBackendFactory(NAME))
+      if (isUp && options.poison !== undefined && options.poison !== poisoned) {
+        throw new BackendError(
+          'native-already-up',
+          `native: it is up already, ${poisoned ? 'with' : 'without'} poison; one process has one native backend.`,
+        )
+      }
       const addon = loadAddon()
       if (instructionSet !== undefined && addon.isa(instructionSet) !== instructionSet) {
         throw new BackendError(
@@ -48,7 +58,8 @@ export function native(options: NativeOptions = {}): BackendProvider {
       }
       if (instructionSet === undefined) addon.isa('auto')
       addon.threads(threads ?? addon.cores())
-      if (!findBackendFactory(NAME)) {
+      if (!isUp) {
+        poisoned = poison
         registerKernels(NAME)
         registerBackend(NAME, () => new NativeBackend(addon, { poison }), 5)
       }
