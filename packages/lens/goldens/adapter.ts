@@ -1,5 +1,5 @@
 import { adapter, type Golden } from '@filature/goldens'
-import { capture, Dialect, observe, type Tensor2D, tensor, tidy } from '@filature/tensor'
+import { capture, Dialect, type FileTensor, observe, type Tensor2D, tensor, tidy } from '@filature/tensor'
 import { GPT2LMHeadModel, GPT2MLP } from '@filature/transformer'
 import {
   agreement,
@@ -28,10 +28,10 @@ function lensOf(model: GPT2LMHeadModel): MemoryModel {
 /** Biases that the file leaves out, as zeros. */
 function zeroBiases(layers: number, width: number): Dialect {
   const names = Array.from({ length: layers }, (_, i) => `transformer.h.${i}.attn.c_attn.bias`)
-  const zeros = { dtype: 'F32' as const, shape: [width], read: async () => new Float32Array(width) }
+  const zeros: FileTensor = { dtype: 'F32', shape: [width], read: async () => new Float32Array(width) }
   return new Dialect('GPT-2, c_attn.bias not stored', [
     {
-      toOurs: (table) => new Map([...table, ...names.map((name) => [name, zeros] as const)]),
+      toOurs: (table) => new Map([...table, ...names.map((name): [string, FileTensor] => [name, zeros])]),
       toTheirs: (table) => new Map([...table].filter(([name]) => !names.includes(name))),
     },
   ])

@@ -1,5 +1,6 @@
 import type { Module } from './module.ts'
 import type { Scalar, Tensor, Tensor2D, Tensor3D, Tensor4D } from './types.ts'
+import type { BlockFormat } from './weight-store.ts'
 
 // What packages share without importing each other.
 
@@ -45,6 +46,8 @@ export interface FileTensor {
   readonly dtype: FileDtype
   readonly shape: readonly number[]
   read(): Promise<FileArray>
+  /** Where the numbers lie in blocks, or as 16-bit floats, row by row: the bytes as the file has them. */
+  readonly blocks?: { readonly format: BlockFormat; readBytes(): Promise<Uint8Array> } | undefined
 }
 
 /** A checkpoint as a table of tensors by name; reading is per tensor. */

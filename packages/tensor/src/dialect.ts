@@ -99,16 +99,21 @@ function inverted(order: number[]): number[] {
 
 /** Row i is the tensor's row `map[i]`, of `width` numbers. */
 function withRows(entry: FileTensor, map: readonly number[], width: number): FileTensor {
+  const moved = <A extends FileArray>(source: A, width: number): A => {
+    const out = new (source.constructor as new (n: number) => A)(source.length)
+    map.forEach((row, i) => {
+      out.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
+    })
+    return out
+  }
+  const { blocks } = entry
   return {
     dtype: entry.dtype,
     shape: [...entry.shape],
-    async read() {
-      const source = await entry.read()
-      const out = new (source.constructor as new (n: number) => FileArray)(source.length)
-      map.forEach((row, i) => {
-        out.set(source.subarray(row * width, (row + 1) * width) as never, i * width)
-      })
-      return out
+    read: async () => moved(await entry.read(), width),
+    blocks: blocks && {
+      format: blocks.format,
+      readBytes: async () => moved(await blocks.readBytes(), (width / blocks.format.elements) * blocks.format.bytes),
     },
   }
 }

@@ -6,13 +6,13 @@ import type { Tensor, Tensor2D } from '../types.ts'
 import { linear } from './linear.ts'
 
 /**
- * A product with a frozen packed weight: the numbers are decoded for the product and again on the way back, and never
+ * A product with a frozen packed weight. Its numbers are decoded at most for the product and again on the way back, never
  * kept, so that training through a packed layer holds no float32 copy of it. Gradients reach x and bias.
  */
 function packedProduct(x: Tensor, weight: Parameter): Tensor {
   return engine.runKernelFunc({
     inputs: { x },
-    forwardFunc: () => linear(x, weight.store.dense()),
+    forwardFunc: () => weight.store.product(x),
     backwardsFunc: (dy) => ({
       x: () => {
         const [O, I] = weight.shape as [number, number]
