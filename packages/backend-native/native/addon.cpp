@@ -13,6 +13,7 @@ NAPI_MODULE_INIT() {
   pool_retain();
   if (napi_add_env_cleanup_hook(env, leave, nullptr) != napi_ok) pool_release();
   register_memory(env, exports);
+  register_blocks(env, exports);
   register_dense(env, exports);
   register_elementwise(env, exports);
   register_shape(env, exports);

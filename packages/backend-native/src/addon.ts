@@ -26,6 +26,12 @@ export interface Addon {
   gemm(M: number, N: number, K: number, aRow: number, aCol: number, bRow: number, bCol: number, ldc: number, accumulate: boolean, activation: number, a: Floats, b: Floats, c: Floats, bias: MaybeFloats, z: MaybeFloats): void
   // biome-ignore format: one function a line
   gemmBatched(batches: number, M: number, N: number, K: number, aRow: number, aCol: number, bRow: number, bCol: number, aOffsets: Float64Array, bOffsets: Float64Array, a: Floats, b: Floats, c: Floats): void
+  /** y (M, N) = x (M, K) weight^T, the weight in blocks: `format` by its place in BLOCKS. */
+  // biome-ignore format: one function a line
+  blockLinear(format: number, M: number, N: number, K: number, x: Floats, weight: Uint8Array, y: Floats): void
+  /** y (n, K): the rows `ids` of a weight in blocks. */
+  // biome-ignore format: one function a line
+  blockRows(format: number, n: number, rows: number, K: number, ids: Int32Array, weight: Uint8Array, y: Floats): void
   unary(op: number, n: number, x: Floats, y: Floats): void
   binary(op: number, walk: Float64Array, a: Floats, b: Floats, y: Floats): void
   binarySame(op: number, n: number, aStep: number, bStep: number, a: Floats, b: Floats, y: Floats): void
@@ -82,6 +88,8 @@ export interface Addon {
 
 // In the order of the C++ enumerations.
 export const ACTIVATIONS = ['none', 'relu', 'gelu', 'gelu_tanh', 'silu', 'tanh', 'sigmoid', 'quick_gelu'] as const
+/** Blocks that products read as they lie, by the names of their formats. */
+export const BLOCKS = ['bf16', 'f16', 'Q8_0', 'Q4_0', 'Q4_K', 'Q5_K', 'Q6_K'] as const
 export const BINARY = { Add: 0, Sub: 1, Multiply: 2, RealDiv: 3, Maximum: 4, Minimum: 5, SquaredDifference: 6 } as const
 // biome-ignore format: one line
 export const UNARY = { Neg: 0, Abs: 1, Square: 2, Sqrt: 3, Rsqrt: 4, Reciprocal: 5, Exp: 6, Log: 7, Erf: 8, Step: 9, Sign: 10, Floor: 11, Ceil: 12, Sin: 13, Cos: 14, Expm1: 15, Log1p: 16, Softplus: 17 } as const

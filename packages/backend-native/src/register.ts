@@ -1,6 +1,7 @@
 import { getKernel, getKernelsForBackend, type KernelFunc, registerKernel } from '@tensorflow/tfjs-core'
 import type { NativeBackend } from './backend.ts'
 import { attention } from './kernels/attention.ts'
+import { blocks } from './kernels/blocks.ts'
 import { dense } from './kernels/dense.ts'
 import { elementwise } from './kernels/elementwise.ts'
 import { fused } from './kernels/fused.ts'
@@ -11,6 +12,7 @@ import { reduce } from './kernels/reduce.ts'
 import { shape } from './kernels/shape.ts'
 
 const own: Kernels = {
+  ...blocks,
   ...dense,
   ...elementwise,
   ...shape,

@@ -86,6 +86,7 @@ inline int64_t extent(int64_t rows, int64_t row_step, int64_t columns, int64_t c
   return a + b + 1;
 }
 
+void register_blocks(napi_env env, napi_value exports);
 void register_dense(napi_env env, napi_value exports);
 void register_elementwise(napi_env env, napi_value exports);
 void register_shape(napi_env env, napi_value exports);

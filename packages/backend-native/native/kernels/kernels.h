@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "blocks.h"
 #include "gemm.h"
 
 #ifndef FILATURE_ISA
@@ -70,6 +71,9 @@ struct Rmsprop { float lr, alpha, eps, decay, momentum, grad_scale; bool centere
 #define FILATURE_KERNELS(X)                                                                                              \
   X(void, gemm, (const Gemm& g))                                                                                         \
   X(void, gemm_batched, (const Gemm& first, int64_t batches, const int64_t* a_offset, const int64_t* b_offset))          \
+  X(void, unpack_blocks, (BlockFormat format, const uint8_t* from, float* to, int64_t n))                                \
+  X(void, block_linear, (const BlockLinear& p))                                                                          \
+  X(void, block_rows, (BlockFormat format, const uint8_t* weight, const int32_t* ids, int64_t n, int64_t K, float* y))   \
   X(bool, bf16_pairs_pay, ())                                                                                            \
   X(void, bf16_pairs_choose, (int choice))                                                                               \
   X(void, unary, (Unary op, const float* x, float* y, int64_t n))                                                        \

@@ -82,6 +82,15 @@ function recurrent(gradient: boolean): unknown[] {
   return [...head, reserve, ...upstream, ...inputs, maybe(n * H * I), maybe(n * H * H), maybe(n * H), maybe(n * H)]
 }
 
+/** format, [elements, bytes] of a block. */
+const blockSizes = [[1, 2], [1, 2], [32, 34], [32, 18], [256, 144], [256, 176], [256, 210]] as const
+const blocks = (rows: number): [format: number, K: number, weight: Uint8Array] => {
+  const format = random(blockSizes.length)
+  const [elements, bytes] = blockSizes[format]!
+  const count = elements === 1 ? size() : random(3)
+  return [format, count * elements, Uint8Array.from({ length: rows * count * bytes }, () => random(256))]
+}
+
 const elements = (n: number, arrays: number) => [n, ...several(arrays, () => floats(n))]
 
 /** Arguments that fit, by function. */
@@ -97,6 +106,16 @@ const fitting: Record<keyof Addon, () => unknown[]> = {
   multiplyAdds: () => [random(100)],
   gemm,
   gemmBatched,
+  blockLinear: () => {
+    const [M, N] = [size(), size()]
+    const [format, K, weight] = blocks(N)
+    return [format, M, N, K, floats(M * K), weight, floats(M * N)]
+  },
+  blockRows: () => {
+    const [n, rows] = [size(), 1 + size()]
+    const [format, K, weight] = blocks(rows)
+    return [format, n, rows, K, ids(n, rows), weight, floats(n * K)]
+  },
   unary: () => [random(18), ...elements(size(), 2)],
   binary: () => {
     const [w, n] = walk()
