@@ -1,4 +1,5 @@
 import type { Dtype, QuantizedDtype, TensorValues } from './dtypes.ts'
+import type { HeldBlocks } from './held-blocks.ts'
 
 export interface StoredTensor {
   readonly dtype: Dtype | QuantizedDtype
@@ -22,5 +23,7 @@ export interface Checkpoint extends AsyncDisposable {
   info(name: string): StoredTensor
   /** All values, row-major, in a new array: exact, the short floats and quantised blocks widened to float32. */
   read(name: string): Promise<TensorValues>
+  /** A tensor of blocks or of 16-bit floats, to be held as the file has it; undefined for all others. */
+  blocks?(name: string): HeldBlocks | undefined
   close(): Promise<void>
 }

@@ -1,6 +1,7 @@
 import {
   adopt,
   Bf16Store,
+  BlockStore,
   type Buffer,
   ConfigError,
   DenseStore,
@@ -19,6 +20,7 @@ import {
   type TensorTable,
   tensor,
   tidy,
+  type WeightStore,
   type Which,
 } from '@filature/tensor'
 import type { Checkpoint } from './checkpoint.ts'
@@ -36,12 +38,17 @@ export interface LoadOptions {
   readonly keep?: Which
   /** How the checkpoint names and lays out the model's tensors, when not as the model does. */
   readonly dialect?: Dialect
-  /** How parameters are held: float32, or bfloat16 (half the bytes). A function decides by path. */
+  /**
+   * How parameters are held: `float32`; `bf16`, half the bytes; or `stored`: matrices that the file has in blocks or as
+   * 16-bit floats stay so, all else is float32. What is not float32 cannot be trained. A function decides by path.
+   */
   readonly dtype?: HeldDtype | ((path: string) => HeldDtype)
   readonly onProgress?: (progress: LoadProgress) => void
 }
 
-export type HeldDtype = 'float32' | 'bf16'
+export type HeldDtype = (typeof heldDtypes)[number]
+
+const heldDtypes = ['float32', 'bf16', 'stored'] as const
 
 export interface LoadProgress {
   readonly name: string
@@ -98,7 +105,7 @@ export async function load(model: Module, checkpoint: Checkpoint, options: LoadO
   const loaded: string[] = []
   const paths = [...state].filter(([path]) => taken.has(path))
   const sizes = new Map(paths.map(([, leaf]) => [leaf, leaf.shape.reduce((a, d) => a * d, 1)]))
-  requireMemory(`load: ${model.constructor.name}`, bytesToHold(paths, sizes, options))
+  requireMemory(`load: ${model.constructor.name}`, bytesToHold(paths, sizes, taken, options))
   const total = [...sizes.values()].reduce((a, n) => a + n, 0)
   let done = 0
   try {
@@ -129,14 +136,31 @@ export async function load(model: Module, checkpoint: Checkpoint, options: LoadO
 function bytesToHold(
   paths: readonly (readonly [string, Leaf])[],
   sizes: ReadonlyMap<Leaf, number>,
-  { dtype = 'float32' }: LoadOptions,
+  table: TensorTable,
+  options: LoadOptions,
 ): number {
   const counted = new Map<Leaf, number>()
   for (const [path, leaf] of paths) {
-    const held = typeof dtype === 'function' ? dtype(path) : dtype
-    if (!counted.has(leaf)) counted.set(leaf, held === 'bf16' && !isBuffer(leaf) ? 0 : 4 * sizes.get(leaf)!)
+    if (counted.has(leaf)) continue
+    const held = isBuffer(leaf) ? 'float32' : heldAs(leaf, path, table.get(path)!, options)
+    counted.set(leaf, held === 'float32' ? 4 * sizes.get(leaf)! : 0)
   }
   return [...counted.values()].reduce((a, b) => a + b, 0)
+}
+
+/** How a parameter is held; what the file does not have in rows of whole blocks becomes float32. */
+function heldAs(
+  { shape }: Parameter,
+  path: string,
+  { blocks }: FileTensor,
+  { dtype = 'float32' }: LoadOptions,
+): HeldDtype {
+  const held = typeof dtype === 'function' ? dtype(path) : dtype
+  if (!heldDtypes.includes(held)) {
+    throw new ConfigError('load-dtype', `load: dtype must be one of ${heldDtypes.join(', ')}, got ${quote(held)}.`)
+  }
+  const fits = blocks && shape.length === 2 && shape[1]! % blocks.format.elements === 0
+  return held === 'stored' && !fits ? 'float32' : held
 }
 
 async function stage(
@@ -144,20 +168,19 @@ async function stage(
   path: string,
   entry: FileTensor,
   who: string,
-  { dtype = 'float32' }: LoadOptions,
+  options: LoadOptions,
 ): Promise<Staged> {
-  const held = typeof dtype === 'function' ? dtype(path) : dtype
-  if (held !== 'float32' && held !== 'bf16') {
-    throw new ConfigError('load-dtype', `load: dtype must be 'float32' or 'bf16', got ${quote(held)}.`)
-  }
+  const held = heldAs(parameter, path, entry, options)
   if (!/F\d/.test(entry.dtype))
     refuse('integer-parameter', who, `wanted real numbers for a parameter, got ${entry.dtype}.`)
-  const values = toFloat32((await entry.read()) as TensorValues, who)
-  const store =
-    held === 'bf16'
-      ? Bf16Store.from(values, parameter.shape)
-      : new DenseStore(tidy(() => keep(adopt(values, parameter.shape))))
+  const store = await storeOf(entry, held, parameter.shape, who)
   return { entry, commit: () => parameter.setStore(store), discard: () => store.dispose() }
+}
+
+async function storeOf(entry: FileTensor, held: HeldDtype, shape: number[], who: string): Promise<WeightStore> {
+  if (held === 'stored') return new BlockStore(shape, entry.blocks!.format, await entry.blocks!.readBytes())
+  const values = toFloat32((await entry.read()) as TensorValues, who)
+  return held === 'bf16' ? Bf16Store.from(values, shape) : new DenseStore(tidy(() => keep(adopt(values, shape))))
 }
 
 /** The other names of a tied parameter must hold the same numbers. */

@@ -66,9 +66,12 @@ function tensorsToWrite(model: Module, { dtype, dialect, ties = 'first' }: Encod
   }))
 }
 
+/** Numbers held in blocks are written as float32: no block is rounded twice. */
+const fileTypes: Record<string, FileDtype> = { bf16: 'BF16', f16: 'F16' }
+
 function parameterEntry({ store, shape }: Parameter, dtype: FileDtype | undefined): FileTensor {
   return {
-    dtype: dtype ?? (store.format === 'bf16' ? 'BF16' : 'F32'),
+    dtype: dtype ?? fileTypes[store.format] ?? 'F32',
     shape,
     async read() {
       if (store.format === 'float32') return (await store.dense().data()) as FileArray

@@ -89,6 +89,7 @@ export function joinShards(
     has: (name) => holder.has(name),
     info: (name) => shardWith(name).info(name),
     read: async (name) => await shardWith(name).read(name),
+    blocks: (name) => shardWith(name).blocks?.(name),
     close,
     [Symbol.asyncDispose]: close,
   }

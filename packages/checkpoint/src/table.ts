@@ -8,7 +8,8 @@ export function tableOf(checkpoint: Checkpoint): TensorTable {
   for (const name of checkpoint.names()) {
     const { dtype, shape } = checkpoint.info(name)
     const isFileDtype = isDtype(dtype) && dtype !== 'F8_E4M3' && dtype !== 'F8_E5M2'
-    table.set(name, { dtype: isFileDtype ? dtype : 'F32', shape, read: () => checkpoint.read(name) })
+    const blocks = checkpoint.blocks?.(name)
+    table.set(name, { dtype: isFileDtype ? dtype : 'F32', shape, read: () => checkpoint.read(name), blocks })
   }
   return table
 }

@@ -2,6 +2,7 @@ import type { ByteSource } from '../byte-source.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { readValues } from '../decode.ts'
 import type { TensorValues } from '../dtypes.ts'
+import { heldBlocks, heldFormat } from '../held-blocks.ts'
 import { quote, refuse } from '../refuse.ts'
 import { allocate } from '../sources/range.ts'
 import { decodeBlocks } from './blocks.ts'
@@ -27,6 +28,10 @@ export async function openGgufFile(source: ByteSource): Promise<Checkpoint> {
       return { dtype: format.dtype, shape }
     },
     read: async (name) => await readTensor(source, tensorOf(name), `${source.name}: tensor ${quote(name)}`),
+    blocks: (name) => {
+      const { format, begin, end } = tensorOf(name)
+      return heldBlocks(source, heldFormat(format), begin, end)
+    },
     close: () => source.close(),
     [Symbol.asyncDispose]: () => source.close(),
   }

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../byte-source.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { readValues } from '../decode.ts'
+import { heldBlocks, heldFloats } from '../held-blocks.ts'
 import { quote, refuse } from '../refuse.ts'
 import { readHeader } from './header.ts'
 
@@ -23,6 +24,10 @@ export async function openSafetensors(source: ByteSource): Promise<Checkpoint> {
     async read(name) {
       const { dtype, count, begin } = entryOf(name)
       return await readValues(source, begin, dtype, count, `${source.name}: tensor ${quote(name)}`)
+    },
+    blocks: (name) => {
+      const { dtype, count, begin } = entryOf(name)
+      return heldBlocks(source, heldFloats(dtype), begin, begin + 2 * count)
     },
     close: () => source.close(),
     [Symbol.asyncDispose]: () => source.close(),
