@@ -18,7 +18,7 @@ interface GenerateCommandOptions extends BackendOptions {
   prompt: string
   format?: Format
   tokenizer?: string
-  dtype: HeldDtype
+  dtype?: HeldDtype
   maxNewTokens: number
   temperature?: number
   topK?: number
@@ -42,9 +42,11 @@ export function generateCommand(): Command {
     .addOption(new Option('--format <name>', 'of the weights (default: told from the model)').choices(formats))
     .option('--tokenizer <path>', 'folder or file of a tokenizer in place of the one beside the weights')
     .addOption(
-      new Option('--dtype <name>', 'how weights are held: bf16 takes half the memory')
-        .choices(['float32', 'bf16'])
-        .default('float32'),
+      new Option(
+        '--dtype <name>',
+        'how weights are held: as the file has them (blocks of GGUF, 16-bit floats), or as one of these ' +
+          '(default: stored on native, which multiplies by blocks where they lie; else float32)',
+      ).choices(['stored', 'float32', 'bf16']),
     )
     .option('--max-new-tokens <n>', 'tokens to write at most', wholeNumber(1), 200)
     .option('--temperature <t>', "0: the likeliest token (default: the model's own, else 0.8)", numberWithin(0, 100))
@@ -65,7 +67,7 @@ async function write(target: string, options: GenerateCommandOptions): Promise<v
   const opened = await openCausal(target, {
     ...(options.format ? { format: options.format } : {}),
     ...(options.tokenizer ? { tokenizer: options.tokenizer } : {}),
-    dtype: options.dtype,
+    dtype: options.dtype ?? (backend.name === 'native' ? 'stored' : 'float32'),
     onProgress: (part) => process.stderr.isTTY && log(`\rLoading ${(100 * part).toFixed(0)} %`),
   })
   using model = opened.model
