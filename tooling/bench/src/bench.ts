@@ -28,7 +28,12 @@ export interface Measurement {
   readonly gbs?: number
 }
 
-/** Times `bench` for about `budget` ms of samples, at least five of them. Short runs are repeated inside a sample. */
+const warmUp = 3000
+
+/**
+ * Times `bench` for about `budget` ms of samples, at least five of them, after some seconds of warm-up. Short runs are
+ * repeated inside a sample.
+ */
 export async function measure(
   bench: Bench,
   where: { backend: string; threads: number },
@@ -37,8 +42,8 @@ export async function measure(
   const { run, cleanUp } = await bench.setUp()
   try {
     let once = Number.POSITIVE_INFINITY
-    // at least a second: short runs are not compiled before
-    for (let i = 0, begin = performance.now(); i < 3 || performance.now() - begin < 1000; i++) {
+    // A training run lasts for minutes: V8 has compiled all of a step only after some seconds.
+    for (let i = 0, begin = performance.now(); i < 3 || performance.now() - begin < warmUp; i++) {
       const start = performance.now()
       await run()
       once = Math.min(once, performance.now() - start)
