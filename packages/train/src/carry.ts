@@ -3,6 +3,7 @@ import { clone, keep, type Tensor } from '@filature/tensor'
 /** What a trainer saves beside weights and optimizer: named tensors, given and taken back. */
 export interface Stateful {
   state(): ReadonlyMap<string, Tensor>
+  /** Takes over copies; where they do not fit it throws, and nothing has changed. */
   restore(tensors: ReadonlyMap<string, Tensor>): void
 }
 

@@ -13,6 +13,7 @@ import {
   Module,
   mean,
   mul,
+  ones,
   Rng,
   reshape,
   type Scalar,
@@ -20,6 +21,7 @@ import {
   type Tensor,
   type Tensor3D,
   tanh,
+  tidy,
   useBackend,
 } from '@filature/tensor'
 import { expectNoLeak } from '@filature/testing'
@@ -32,6 +34,7 @@ import {
   type LogEntry,
   type Reporter,
   SGD,
+  type Stateful,
   type TokenBatch,
   TokenStreams,
   Trainer,
@@ -289,6 +292,29 @@ it('a save that fails leaves the checkpoint before it, and tells', async () => {
   const other = parts({ store })
   expect(await other.trainer.resume()).toBe(true)
   expect(other.trainer.step).toBe(2)
+})
+
+it('a resume that fails leaves weights, carried state and position as they were', async () => {
+  const saved = parts({ store: trainingFolder(folder) })
+  await saved.trainer.run({ steps: 2 })
+  await saved.trainer.save()
+
+  const data = new TokenStreams(tokens, { batchSize: 2, length: 5 })
+  const carry = new Carry<{ m: Tensor }>()
+  tidy(() => carry.put({ m: ones([2, 1, 6]) }))
+  const misfit: Stateful = {
+    state: () => new Map(),
+    restore: () => {
+      throw new Error('does not fit')
+    },
+  }
+  const { trainer, model } = parts({ store: trainingFolder(folder), data, state: { carry, misfit } })
+  const before = [bits(model), data.position, [...carry.value!.m.dataSync()]]
+  const live = liveMemory().tensors
+  await expect(trainer.resume()).rejects.toThrow('does not fit')
+  expect([bits(model), data.position, [...carry.value!.m.dataSync()]]).toEqual(before)
+  expect(trainer.step).toBe(0)
+  expect(liveMemory().tensors).toBeLessThanOrEqual(live + 1) // the carry holds what it had before once more
 })
 
 it('refuses options that cannot work', () => {

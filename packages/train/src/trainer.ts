@@ -1,7 +1,9 @@
 import {
   CheckpointError,
   ConfigError,
+  clone,
   freeze,
+  keep,
   type Module,
   matcher,
   parametersOf,
@@ -124,6 +126,7 @@ export class Trainer<B> implements Disposable {
     if (!stored) return false
     const { progress, tensors } = stored
     const before = data.position
+    const earlier = new Map<Stateful, Map<string, Tensor>>() // of what has been restored so far
     try {
       if (progress.optimizer.name !== optimizer.name) {
         throw new CheckpointError(
@@ -134,14 +137,19 @@ export class Trainer<B> implements Disposable {
       const slots = { tensors: below(tensors, 'optimizer.'), steps: progress.optimizer.steps }
       optimizer.checkState(slots)
       data.seek(progress.data)
+      for (const [name, it] of Object.entries(state)) {
+        const held = heldCopies(it.state())
+        it.restore(below(tensors, `state.${name}.`))
+        earlier.set(it, held)
+      }
       await stored.fill(model)
       optimizer.restore(slots)
-      for (const [name, it] of Object.entries(state)) it.restore(below(tensors, `state.${name}.`))
     } catch (error) {
       data.seek(before)
+      for (const [it, held] of earlier) it.restore(held)
       throw error
     } finally {
-      for (const tensor of tensors.values()) tensor.dispose()
+      for (const all of [tensors, ...earlier.values()]) for (const x of all.values()) x.dispose()
     }
     this.#rng = Rng.from({ key: progress.rng.key, position: progress.rng.position })
     this.#step = progress.step
@@ -276,6 +284,9 @@ export class Trainer<B> implements Disposable {
     for (const it of Object.values(this.#options.state ?? {})) it.restore(new Map())
   }
 }
+
+const heldCopies = (tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> =>
+  new Map([...tensors].map(([name, x]) => [name, keep(clone(x))]))
 
 function below(tensors: ReadonlyMap<string, Tensor>, prefix: string): Map<string, Tensor> {
   const under = [...tensors].filter(([name]) => name.startsWith(prefix))
