@@ -5,7 +5,7 @@
       "native/kernels/attention_decode.cpp",
       "native/kernels/attention_grad.cpp",
       "native/kernels/bf16.cpp",
-      "native/kernels/blocks.cpp",
+      "native/kernels/block_linear.cpp",
       "native/kernels/ceiling.cpp",
       "native/kernels/dropout.cpp",
       "native/kernels/elementwise.cpp",
@@ -21,7 +21,8 @@
       "native/kernels/recurrent_grad.cpp",
       "native/kernels/reduce.cpp",
       "native/kernels/rotary.cpp",
-      "native/kernels/table.cpp"
+      "native/kernels/table.cpp",
+      "native/kernels/unpack_blocks.cpp"
     ],
     "sanitize%": ""
   },
