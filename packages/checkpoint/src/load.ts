@@ -39,8 +39,9 @@ export interface LoadOptions {
   /** How the checkpoint names and lays out the model's tensors, when not as the model does. */
   readonly dialect?: Dialect
   /**
-   * How parameters are held: `float32`; `bf16`, half the bytes; or `stored`: matrices that the file has in blocks or as
-   * 16-bit floats stay so, all else is float32. What is not float32 cannot be trained. A function decides by path.
+   * How parameters are held: `float32`; `bf16`, half the bytes; or `stored`: matrices that safetensors or GGUF has in
+   * blocks or as 16-bit floats stay so, all else is float32 (matrices that a dialect transposes, splits or joins too).
+   * What is not float32 cannot be trained. A function decides by path.
    */
   readonly dtype?: HeldDtype | ((path: string) => HeldDtype)
   readonly onProgress?: (progress: LoadProgress) => void

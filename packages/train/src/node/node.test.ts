@@ -3,6 +3,7 @@ import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import { load, openCheckpoint, saveToBytes } from '@filature/checkpoint'
 import { cpu, init, Linear, Rng, type Tensor, tensor, useBackend } from '@filature/tensor'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Progress } from '../index.ts'
@@ -51,6 +52,27 @@ describe('trainingFolder', () => {
     expect([...other.weight.value.dataSync()]).toEqual([...model().weight.value.dataSync()])
     expect(await readFile(join(folder, 'checkpoint-7', 'config.json'), 'utf8')).toBe('{"a":1}')
   })
+
+  it.each([
+    ['f16', 'F16'],
+    ['bf16', 'BF16'],
+  ] as const)(
+    'holds weights of 16 bits (%s) as they were held, and gives them back to the last bit',
+    async (format, dtype) => {
+      const opened = async () => {
+        const layer = new Linear(3, 2)
+        await load(layer, await openCheckpoint(await saveToBytes(model(), { dtype })), { dtype: 'stored' })
+        return layer
+      }
+      const store = trainingFolder(folder)
+      const base = await opened()
+      await store.save(base, state(7))
+      const again = await opened()
+      await (await store.load())!.fill(again)
+      expect([again.weight.store.format, again.bias!.store.format]).toEqual([format, 'float32'])
+      expect([...again.weight.value.dataSync()]).toEqual([...base.weight.value.dataSync()])
+    },
+  )
 
   it('keeps the newest and the best', async () => {
     const store = trainingFolder(folder)

@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   bytesOf,
+  type HeldDtype,
   layoutSafetensors,
   load,
   openCheckpoint,
@@ -145,11 +146,14 @@ async function readCheckpoint(folder: string): Promise<StoredTraining> {
     async fill(model) {
       await using weights = await openCheckpoint(join(folder, 'model.safetensors'))
       const held = parametersOf(model)
-      const isPacked = (path: string) => held.get(path)?.hasValue && held.get(path)!.store.format === 'bf16'
-      await load(model, weights, { dtype: (path) => (isPacked(path) ? 'bf16' : 'float32') })
+      const formatOf = (path: string) => (held.get(path)?.hasValue ? held.get(path)!.store.format : 'float32')
+      await load(model, weights, { dtype: (path) => heldAs[formatOf(path)] ?? 'float32' })
     },
   }
 }
+
+/** How weights come back that were not float32: blocks are written as float32, and stay so. */
+const heldAs: Record<string, HeldDtype> = { bf16: 'bf16', f16: 'stored' }
 
 const temporaryName = (name: string) => `.${name}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`
 
