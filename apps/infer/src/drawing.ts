@@ -13,7 +13,7 @@ export interface Drawing {
 
 /** How each token is chosen: drawn, the likeliest, or by beams. Refuses what would have no effect. */
 export function drawingOf({ temperature, beams, seed, shaping = {} }: Drawing): GenerateOptions {
-  const shapes = Object.entries(shaping).filter(([, value]) => value !== undefined)
+  const shapes = Object.entries({ ...shaping, seed }).filter(([, value]) => value !== undefined)
   if (beams > 1) {
     const useless = temperature > 0 ? 'temperature' : shapes[0]?.[0]
     if (useless !== undefined) {
@@ -25,14 +25,19 @@ export function drawingOf({ temperature, beams, seed, shaping = {} }: Drawing): 
     return { numBeams: beams }
   }
   if (temperature === 0) {
-    if (shapes[0]) {
-      throw new ConfigError(
-        'nothing-drawn',
-        `${flagOf(shapes[0][0])}: at temperature 0 nothing is drawn; leave it out, or give a --temperature above 0.`,
-      )
-    }
+    if (shapes[0]) throw nothingDrawn(shapes[0][0])
     return { numBeams: 1 }
   }
-  const rng = seed ?? Math.floor(Math.random() * 2 ** 32)
-  return { numBeams: 1, sample: true, temperature, rng, ...Object.fromEntries(shapes) }
+  return { ...shaping, numBeams: 1, sample: true, temperature, rng: seedOrAnother(seed) }
+}
+
+/** The seed that was given, or another one each time. */
+export const seedOrAnother = (seed: number | undefined): number => seed ?? Math.floor(Math.random() * 2 ** 32)
+
+/** The refusal of an option that means nothing at temperature 0. */
+export function nothingDrawn(option: string): ConfigError {
+  return new ConfigError(
+    'nothing-drawn',
+    `${flagOf(option)}: at temperature 0 nothing is drawn; leave it out, or give a --temperature above 0.`,
+  )
 }

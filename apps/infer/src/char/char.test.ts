@@ -50,7 +50,7 @@ it("takes a run's best checkpoint, and the newest run when none is named", async
   const store = trainingFolder(run, { files })
   await store.save(model(1), progress(1))
   await store.save(model(2), progress(2))
-  const args = ['--prompt', 'a', '--temperature', '0', '--length', '8', '--seed', '1']
+  const args = ['--prompt', 'a', '--temperature', '0', '--length', '8']
   const best = await infer('--model', await checkpoint(1, 'best'), ...args)
   expect(await infer('--model', run, ...args)).toBe(best)
   expect(await infer('--model', join(run, 'checkpoint-2'), ...args)).not.toBe(best)
@@ -83,6 +83,8 @@ it('refuses what it cannot do, and says what to do', async () => {
   await expect(infer('--model', join(test.folder, 'none'))).rejects.toThrow(/wanted a folder with a checkpoint-N/)
   await expect(infer('--model', path, '--prompt', 'xyz')).rejects.toThrow(/has never seen "x" "y" "z"/)
   await expect(infer('--model', path, '--prompt', '')).rejects.toThrow(/at least one character/)
+  const seeded = infer('--model', path, '--temperature', '0', '--seed', '1')
+  await expect(seeded).rejects.toThrow(/--seed: at temperature 0 nothing is drawn/)
   await writeFile(join(path, 'config.json'), '{')
   await expect(infer('--model', path)).rejects.toThrow(/config\.json: it cannot be read/)
   await writeFile(join(path, 'config.json'), JSON.stringify({ ...config, hidden_size: 7 }))

@@ -2,6 +2,7 @@ import { activate, type BackendOptions, numberWithin, wholeNumber, withBackend }
 import { generateIds } from '@filature/recurrent'
 import { ConfigError, Rng } from '@filature/tensor'
 import { Command } from 'commander'
+import { nothingDrawn, seedOrAnother } from '../drawing.ts'
 import { interruptible } from '../interrupt.ts'
 import { newestRun, openCharModel } from './open-model.ts'
 
@@ -36,11 +37,12 @@ async function write(options: CharOptions): Promise<void> {
   const prompt = options.prompt ?? (vocabulary.has('\n') ? '\n' : vocabulary.characters[0]!)
   if (prompt === '') throw new ConfigError('prompt', '--prompt: wanted at least one character.')
   const ids = vocabulary.encode(prompt)
-  const seed = options.seed ?? Math.floor(Math.random() * 2 ** 32)
-  const { length, temperature } = options
+  const { length, temperature, seed } = options
+  if (temperature === 0 && seed !== undefined) throw nothingDrawn('seed')
+  const rng = new Rng(temperature === 0 ? 0 : seedOrAnother(seed))
   process.stdout.write(options.prompt ?? '')
   await interruptible(async (signal) => {
-    for await (const id of generateIds(model, { prompt: ids, length, temperature, rng: new Rng(seed) })) {
+    for await (const id of generateIds(model, { prompt: ids, length, temperature, rng })) {
       process.stdout.write(vocabulary.decode([id]))
       if (signal.aborted) break
     }
