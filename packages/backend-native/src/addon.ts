@@ -4,6 +4,9 @@ import findAddon from 'node-gyp-build'
 
 type Floats = Float32Array
 type MaybeFloats = Float32Array | null
+/** One array for each parameter. */
+type Lists = readonly Floats[]
+type MaybeLists = Lists | null
 type Words = Float32Array | Int32Array
 
 /** The compiled functions. Each checks its arguments and throws a RangeError with code NATIVE_ARGUMENT. */
@@ -77,13 +80,13 @@ export interface Addon {
   /** ... out, reserve, dOut, dH, dC, dX, dH0, dC0, dWIh, dWHh, dBIh, dBHh */
   recurrentGrad(...args: (number | boolean | MaybeFloats)[]): void
   // biome-ignore format: one function a line
-  adamw(n: number, lr: number, beta1: number, beta2: number, eps: number, decay: number, correction1: number, correction2: number, gradScale: number, coupled: boolean, p: Floats, g: Floats, m: Floats, v: Floats, maxV: MaybeFloats): void
+  adamw(lr: number, beta1: number, beta2: number, eps: number, decay: number, correction1: number, correction2: number, gradScale: number, coupled: boolean, p: Lists, g: Lists, m: Lists, v: Lists, maxV: MaybeLists): void
   // biome-ignore format: one function a line
-  adagrad(n: number, lr: number, eps: number, decay: number, gradScale: number, epsInside: boolean, p: Floats, g: Floats, sum: Floats): void
+  adagrad(lr: number, eps: number, decay: number, gradScale: number, epsInside: boolean, p: Lists, g: Lists, sum: Lists): void
   // biome-ignore format: one function a line
-  sgd(n: number, lr: number, momentum: number, dampening: number, decay: number, gradScale: number, nesterov: boolean, first: boolean, p: Floats, g: Floats, velocity: MaybeFloats): void
+  sgd(lr: number, momentum: number, dampening: number, decay: number, gradScale: number, nesterov: boolean, first: boolean, p: Lists, g: Lists, velocity: MaybeLists): void
   // biome-ignore format: one function a line
-  rmsprop(n: number, lr: number, alpha: number, eps: number, decay: number, momentum: number, gradScale: number, centered: boolean, p: Floats, g: Floats, square: Floats, mean: MaybeFloats, buffer: MaybeFloats): void
+  rmsprop(lr: number, alpha: number, eps: number, decay: number, momentum: number, gradScale: number, centered: boolean, p: Lists, g: Lists, square: Lists, mean: MaybeLists, buffer: MaybeLists): void
 }
 
 // In the order of the C++ enumerations.

@@ -276,6 +276,12 @@ describe.each(sets())('%s', (instructionSet) => {
     expect((tf.backend() as NativeBackend).numDataIds()).toBe(data)
   })
 
+  it('says which input has been disposed', () => {
+    const [x, w] = [tf.ones([3, 4]), tf.ones([5, 4])]
+    w.dispose()
+    expect(() => linear(x, w)).toThrow(/FilatureLinear: its input weight \[5,4\] has been disposed; keep/)
+  })
+
   it('joint gradients come in one call only where they are wanted', async () => {
     const [x, w, b] = [tf.ones([3, 4]), tf.ones([5, 4]), tf.ones([5])]
     const only = differentiate(() => linear(x, w, b, 'gelu'), [w], [tf.ones([3, 5])]).grads

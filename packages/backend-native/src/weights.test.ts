@@ -31,7 +31,7 @@ describe('a product after', () => {
       const grad = numbers(O * I, 3 + step)
       const before = tf.backend().readSync(param.dataId).slice(0) as Float32Array
       const g = tf.tensor2d(grad, [O, I])
-      expect(runUpdate('SGD', { param, grad: g }, { lr: 0.5 })).toEqual([])
+      expect(runUpdate('SGD', { param: [param], grad: [g] }, { lr: 0.5 })).toBe(true)
       g.dispose()
       for (let i = 0; i < values.length; i++) values[i] = before[i]! - 0.5 * grad[i]!
       expectProduct(param, values)

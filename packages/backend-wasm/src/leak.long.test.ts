@@ -1,5 +1,15 @@
 // Budget: two minutes. Ten thousand training steps leave live bytes, the engine's memory and the process flat.
-import { dispose, linear, mean, square, type Tensor, tidy, useBackend, valueAndGradsOf } from '@filature/tensor'
+import {
+  dispose,
+  linear,
+  mean,
+  runUpdate,
+  square,
+  type Tensor,
+  tidy,
+  useBackend,
+  valueAndGradsOf,
+} from '@filature/tensor'
 import * as tf from '@tensorflow/tfjs-core'
 import { expect, test } from 'vitest'
 import { WasmEngine } from './engine/backend.ts'
@@ -11,17 +21,16 @@ test('10,000 steps', { timeout: 240_000 }, async () => {
   const engine = tf.backend() as WasmEngine
   expect(engine).toBeInstanceOf(WasmEngine)
   const weights = [tf.randomNormal([64, 48]), tf.randomNormal([32, 64])]
-  const moments = weights.map((w) => ({ exp_avg: tf.zerosLike(w), exp_avg_sq: tf.zerosLike(w) }))
+  const zeros = () => weights.map((w) => tf.zerosLike(w))
+  const moments = { exp_avg: zeros(), exp_avg_sq: zeros() }
   const step = (n: number) =>
     tidy(() => {
       const x = tf.randomNormal([20, 48])
       const loss = () =>
         mean(square(linear(linear(x, weights[0]!, undefined, 'gelu') as Tensor, weights[1]!))) as tf.Scalar
       const { value, grads } = valueAndGradsOf(loss, weights)
-      grads.forEach((grad, i) => {
-        const attrs = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, step: n }
-        tf.engine().runKernel('FilatureAdamW', { param: weights[i]!, grad: grad!, ...moments[i] }, attrs)
-      })
+      const attrs = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, step: n }
+      runUpdate('AdamW', { param: weights, grad: grads as Tensor[], ...moments }, attrs)
       dispose(grads as never)
       return value.dataSync()[0]!
     })

@@ -1,7 +1,7 @@
 import * as tf from '#tfjs'
 import { engine, type TapeNode } from './engine.ts'
 import { UsageError } from './errors.ts'
-import { callKernel } from './kernel-call.ts'
+import { callKernel, kernelOf } from './kernel-call.ts'
 import { keep } from './memory.ts'
 import type { Tensor } from './types.ts'
 
@@ -38,6 +38,11 @@ engine.runKernelFunc = (call) => {
   const outputs = callKernel(call, recording)
   if (recording) markDependent(Array.isArray(outputs) ? outputs : [outputs])
   return outputs
+}
+const reportMissing = engine.runKernel.bind(engine)
+engine.runKernel = (kernelName, inputs, attrs) => {
+  if (!kernelOf(kernelName)) return reportMissing(kernelName, inputs, attrs)
+  return engine.runKernelFunc({ kernelName, inputs: inputs as Record<string, Tensor>, attrs: attrs as object })
 }
 
 /** Runs `fn` with a fresh tape, whatever was being recorded around it, and returns what it recorded. */

@@ -1,5 +1,6 @@
 import * as tf from '#tfjs'
 import { engine, type KernelCall } from './engine.ts'
+import { UsageError } from './errors.ts'
 
 type Tensor = tf.Tensor
 
@@ -59,7 +60,13 @@ export function callKernel(call: KernelCall, recording: boolean): Tensor | Tenso
 function callNamed({ inputs, attrs }: KernelCall, name: string, recording: boolean): Tensor | Tensor[] {
   const { backend } = engine // the first use of a backend sets it up
   const kernel = kernelOf(name)!
-  const out = offTape(() => kernel.kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend }))
+  const out = offTape(() => {
+    try {
+      return kernel.kernelFunc({ inputs, attrs: attrs as tf.NamedAttrMap, backend })
+    } catch (error) {
+      throw disposedInput(name, inputs) ?? error
+    }
+  })
   const infos = Array.isArray(out) ? out : [out]
   const outputs = infos.map((info) => ('rank' in info ? info : engine.makeTensorFromTensorInfo(info)) as Tensor)
   if (recording) {
@@ -67,6 +74,18 @@ function callNamed({ inputs, attrs }: KernelCall, name: string, recording: boole
     engine.addTapeNode(name, inputs, outputs, null, saved, attrs)
   }
   return Array.isArray(out) ? outputs : outputs[0]!
+}
+
+/** What to say when a kernel failed because of a tensor that is gone; undefined when it failed otherwise. */
+function disposedInput(kernel: string, inputs: Record<string, Tensor>): UsageError | undefined {
+  const gone = Object.keys(inputs).find((name) => inputs[name]?.isDisposed)
+  return gone === undefined
+    ? undefined
+    : new UsageError(
+        'disposed',
+        `${kernel}: its input ${gone} [${inputs[gone]!.shape}] has been disposed; ` +
+          'keep(...) what outlives a tidy, and read parameters anew after a training step.',
+      )
 }
 
 function callFunctions(call: KernelCall, recording: boolean): Tensor | Tensor[] {

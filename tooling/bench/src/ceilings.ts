@@ -1,4 +1,4 @@
-import { runUpdate, sum, type Tensor, tidy, zeros } from '@filature/tensor'
+import { runFused, sum, type Tensor, tidy, zeros } from '@filature/tensor'
 
 /** What the machine can do at most, with the threads and instructions of the active backend. */
 export interface Ceilings {
@@ -9,16 +9,17 @@ export interface Ceilings {
 }
 
 const bytes = 64 << 20
+const multiplyAdds = { name: 'MultiplyAdds', outputs: ['operations'], composed: () => [] }
 
 export async function ceilings(): Promise<Ceilings> {
   let gflops = 0
   for (let i = 0, rounds = 1 << 10; i < 30; i++) {
     const start = performance.now()
-    const operations = runUpdate('MultiplyAdds', {}, { rounds }) // undefined where there is no such kernel
+    const [operations] = runFused(multiplyAdds, {}, { rounds }) // none where there is no such kernel
     const ms = performance.now() - start
     if (!operations) break
-    gflops = Math.max(gflops, (await operations[0]!.data())[0]! / ms / 1e6)
-    operations[0]!.dispose()
+    gflops = Math.max(gflops, (await operations.data())[0]! / ms / 1e6)
+    operations.dispose()
     if (ms < 5 && rounds < 1 << 23) rounds *= 2
   }
   const x = zeros([bytes / 4]) as Tensor

@@ -66,17 +66,41 @@ int32_t Call::integer(const char* name) {
   return failed_ ? 0 : static_cast<int32_t>(v);
 }
 
-void* Call::any_array(const char* name, int64_t need, napi_typedarray_type one, napi_typedarray_type other, bool optional) {
+bool Call::absent(napi_value v) const {
+  napi_valuetype kind = napi_undefined;
+  if (v) napi_typeof(env, v, &kind);
+  return kind == napi_undefined || kind == napi_null;
+}
+
+bool Call::list(const char* name, bool optional, std::vector<napi_value>& entries) {
+  constexpr uint32_t kMost = 1 << 20;
   napi_value v = next();
+  if (failed_ || (optional && absent(v))) return false;
+  bool is_array = false;
+  uint32_t count = 0;
+  if (!v || napi_is_array(env, v, &is_array) != napi_ok || !is_array || napi_get_array_length(env, v, &count) != napi_ok ||
+      count > kMost) {
+    fail(name, "a list of at most 1,048,576 arrays");
+    return false;
+  }
+  entries.resize(count);
+  for (uint32_t i = 0; i < count; i++)
+    if (napi_get_element(env, v, i, &entries[i]) != napi_ok) {
+      fail(name, "a list that can be read");
+      return false;
+    }
+  return true;
+}
+
+void* Call::memory(const char* name, napi_value v, int64_t need, napi_typedarray_type one, napi_typedarray_type other,
+                   bool optional, size_t* of_length) {
   if (failed_) return nullptr;
   napi_typedarray_type type = napi_int8_array;
   size_t length = 0;
   void* data = nullptr;
   // Node-API reads nothing from a value that is no typed array.
   if (!v || napi_get_typedarray_info(env, v, &type, &length, &data, nullptr, nullptr) != napi_ok) {
-    napi_valuetype kind = napi_undefined;
-    if (v) napi_typeof(env, v, &kind);
-    if (optional && (kind == napi_undefined || kind == napi_null)) return nullptr;
+    if (optional && absent(v)) return nullptr;
     fail(name, "a typed array");
     return nullptr;
   }
@@ -92,16 +116,17 @@ void* Call::any_array(const char* name, int64_t need, napi_typedarray_type one, 
     fail(name, text);
     return nullptr;
   }
+  if (of_length) *of_length = length;
   static float nothing[16];  // an empty array may come without an address
   return data ? data : nothing;
 }
 
 void* Call::array(const char* name, int64_t need, napi_typedarray_type wanted, bool optional) {
-  return any_array(name, need, wanted, wanted, optional);
+  return memory(name, next(), need, wanted, wanted, optional, nullptr);
 }
 
 uint32_t* Call::words(const char* name, int64_t need) {
-  return static_cast<uint32_t*>(any_array(name, need, napi_float32_array, napi_int32_array, false));
+  return static_cast<uint32_t*>(memory(name, next(), need, napi_float32_array, napi_int32_array, false, nullptr));
 }
 
 bool Call::walk(Walk& w) {

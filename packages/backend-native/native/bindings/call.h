@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <utility>
+#include <vector>
 
 #include "../kernels/kernels.h"
 
@@ -52,6 +53,11 @@ class Call {
     return static_cast<double*>(array(name, need, napi_float64_array, false));
   }
   uint32_t* words(const char* name, int64_t need);  // floats or ints: four bytes each
+  // A list, entry by entry; false where it is optional and left out. What the entries are is for floats_of to say.
+  bool list(const char* name, bool optional, std::vector<napi_value>& entries);
+  float* floats_of(const char* name, napi_value entry, int64_t need, size_t* length) {
+    return static_cast<float*>(memory(name, entry, need, napi_float32_array, napi_float32_array, false, length));
+  }
   bool walk(Walk& w);                               // Float64Array: rank, sizes, steps of a, b and out
 
   void fail(const char* name, const char* wanted);
@@ -63,7 +69,9 @@ class Call {
 
  private:
   void* array(const char* name, int64_t need, napi_typedarray_type wanted, bool optional);
-  void* any_array(const char* name, int64_t need, napi_typedarray_type one, napi_typedarray_type other, bool optional);
+  void* memory(const char* name, napi_value v, int64_t need, napi_typedarray_type one, napi_typedarray_type other,
+               bool optional, size_t* length);
+  bool absent(napi_value v) const;
   napi_value next();
 
   const char* who_;

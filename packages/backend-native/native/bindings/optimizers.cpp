@@ -1,71 +1,96 @@
-// Optimizer steps in place.
+// Optimizer steps in place. Parameters, gradients and each part of the state are lists, in one order.
+#include <vector>
+
 #include "call.h"
 
 namespace filature {
 namespace {
 
-// adamw(n, lr, beta1, beta2, eps, decay, correction1, correction2, gradScale, coupled, p, g, m, v, maxV?)
+// p, g and up to three lists of state, by name; the first `needed` of them must be there.
+class Lists {
+ public:
+  Lists(Call& c, int needed, std::initializer_list<const char*> names) {
+    std::vector<napi_value> values[5];
+    bool given[5] = {};
+    int at = 0;
+    // All entries first: reading them may run code that detaches a buffer.
+    for (const char* name : names) {
+      given[at] = c.list(name, at >= needed, values[at]);
+      at++;
+    }
+    at = 0;
+    for (const char* name : names) {
+      if (c.ok() && given[at]) read(c, name, at, values[at]);
+      at++;
+    }
+  }
+
+  Stepped stepped() const {
+    const auto list = [&](int i) -> float* const* { return arrays_[i].empty() ? nullptr : arrays_[i].data(); };
+    return {static_cast<int64_t>(n_.size()), n_.data(), list(0), list(1), {list(2), list(3), list(4)}};
+  }
+  bool has(int state) const { return n_.empty() || !arrays_[2 + state].empty(); }
+
+ private:
+  void read(Call& c, const char* name, int at, const std::vector<napi_value>& values) {
+    if (at > 0 && values.size() != n_.size()) return c.fail(name, "a list as long as p");
+    for (size_t k = 0; k < values.size() && c.ok(); k++) {
+      size_t length = 0;
+      arrays_[at].push_back(c.floats_of(name, values[k], at > 0 ? n_[k] : 0, &length));
+      if (at == 0) n_.push_back(static_cast<int64_t>(length));
+    }
+  }
+
+  std::vector<int64_t> n_;
+  std::vector<float*> arrays_[5];
+};
+
+// adamw(lr, beta1, beta2, eps, decay, correction1, correction2, gradScale, coupled, p, g, m, v, maxV?)
 napi_value js_adamw(napi_env env, napi_callback_info info) {
   Call c(env, info, "adamw");
-  const int64_t n = c.size("n");
   AdamW o;
   c.reals({{"lr", &o.lr}, {"beta1", &o.beta1}, {"beta2", &o.beta2}, {"eps", &o.eps}, {"decay", &o.decay},
            {"correction1", &o.correction1}, {"correction2", &o.correction2}, {"gradScale", &o.grad_scale}});
   o.coupled = c.flag("coupled");
-  float* p = c.floats("p", n);
-  const float* g = c.floats("g", n);
-  float* m = c.floats("m", n);
-  float* v = c.floats("v", n);
-  float* max_v = c.maybe_floats("maxV", n);
-  if (c.ok()) kernels().adamw(o, p, g, m, v, max_v, n);
+  const Lists lists(c, 4, {"p", "g", "m", "v", "maxV"});
+  if (c.ok()) kernels().adamw(o, lists.stepped());
   return nullptr;
 }
 
-// adagrad(n, lr, eps, decay, gradScale, epsInside, p, g, sum)
+// adagrad(lr, eps, decay, gradScale, epsInside, p, g, sum)
 napi_value js_adagrad(napi_env env, napi_callback_info info) {
   Call c(env, info, "adagrad");
-  const int64_t n = c.size("n");
   Adagrad o = {};
   c.reals({{"lr", &o.lr}, {"eps", &o.eps}, {"decay", &o.decay}, {"gradScale", &o.grad_scale}});
   o.eps_inside = c.flag("epsInside");
-  float* p = c.floats("p", n);
-  const float* g = c.floats("g", n);
-  float* sum = c.floats("sum", n);
-  if (c.ok()) kernels().adagrad(o, p, g, sum, n);
+  const Lists lists(c, 3, {"p", "g", "sum"});
+  if (c.ok()) kernels().adagrad(o, lists.stepped());
   return nullptr;
 }
 
-// sgd(n, lr, momentum, dampening, decay, gradScale, nesterov, first, p, g, velocity?)
+// sgd(lr, momentum, dampening, decay, gradScale, nesterov, first, p, g, velocity?)
 napi_value js_sgd(napi_env env, napi_callback_info info) {
   Call c(env, info, "sgd");
-  const int64_t n = c.size("n");
   Sgd o;
   c.reals({{"lr", &o.lr}, {"momentum", &o.momentum}, {"dampening", &o.dampening}, {"decay", &o.decay},
            {"gradScale", &o.grad_scale}});
   o.nesterov = c.flag("nesterov");
   o.first = c.flag("first");
-  float* p = c.floats("p", n);
-  const float* g = c.floats("g", n);
-  float* velocity = c.maybe_floats("velocity", n);
-  if (c.ok()) kernels().sgd(o, p, g, velocity, n);
+  const Lists lists(c, 2, {"p", "g", "velocity"});
+  if (c.ok()) kernels().sgd(o, lists.stepped());
   return nullptr;
 }
 
-// rmsprop(n, lr, alpha, eps, decay, momentum, gradScale, centered, p, g, square, mean?, buffer?)
+// rmsprop(lr, alpha, eps, decay, momentum, gradScale, centered, p, g, square, mean?, buffer?)
 napi_value js_rmsprop(napi_env env, napi_callback_info info) {
   Call c(env, info, "rmsprop");
-  const int64_t n = c.size("n");
   Rmsprop o;
   c.reals({{"lr", &o.lr}, {"alpha", &o.alpha}, {"eps", &o.eps}, {"decay", &o.decay}, {"momentum", &o.momentum},
            {"gradScale", &o.grad_scale}});
   o.centered = c.flag("centered");
-  float* p = c.floats("p", n);
-  const float* g = c.floats("g", n);
-  float* square = c.floats("square", n);
-  float* mean = c.maybe_floats("mean", n);
-  float* buffer = c.maybe_floats("buffer", n);
-  if (c.ok() && o.centered && !mean) c.fail("mean", "given when centered");
-  if (c.ok()) kernels().rmsprop(o, p, g, square, mean, buffer, n);
+  const Lists lists(c, 3, {"p", "g", "square", "mean", "buffer"});
+  if (c.ok() && o.centered && !lists.has(1)) c.fail("mean", "given when centered");
+  if (c.ok()) kernels().rmsprop(o, lists.stepped());
   return nullptr;
 }
 

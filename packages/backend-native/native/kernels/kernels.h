@@ -63,6 +63,12 @@ struct RecurrentGrad {
   float *d_x, *d_h0, *d_c0, *d_w_ih, *d_w_hh, *d_b_ih, *d_b_hh;  // each may be null
 };
 
+// What one optimizer step changes: of each parameter its size, value, gradient, and state, where the rule has that.
+struct Stepped {
+  int64_t count;
+  const int64_t* n;
+  float *const *p, *const *g, *const *state[3];
+};
 struct AdamW { float lr, beta1, beta2, eps, decay, correction1, correction2, grad_scale; bool coupled; };
 struct Adagrad { float lr, eps, decay, grad_scale; bool eps_inside; };
 struct Sgd { float lr, momentum, dampening, decay, grad_scale; bool nesterov, first; };
@@ -116,10 +122,10 @@ struct Rmsprop { float lr, alpha, eps, decay, momentum, grad_scale; bool centere
   X(void, recurrent, (const Recurrent& r))                                                                               \
   X(void, recurrent_grad, (const RecurrentGrad& r))                                                                      \
   X(void, top_k, (const float* x, int64_t rows, int64_t columns, int64_t k, float* values, int32_t* indices))            \
-  X(void, adamw, (const AdamW& o, float* p, const float* g, float* m, float* v, float* max_v, int64_t n))                \
-  X(void, adagrad, (const Adagrad& o, float* p, const float* g, float* sum, int64_t n))                                  \
-  X(void, sgd, (const Sgd& o, float* p, const float* g, float* velocity, int64_t n))                                     \
-  X(void, rmsprop, (const Rmsprop& o, float* p, const float* g, float* square, float* mean, float* buffer, int64_t n))   \
+  X(void, adamw, (const AdamW& o, const Stepped& all))                                                                   \
+  X(void, adagrad, (const Adagrad& o, const Stepped& all))                                                               \
+  X(void, sgd, (const Sgd& o, const Stepped& all))                                                                       \
+  X(void, rmsprop, (const Rmsprop& o, const Stepped& all))                                                               \
   X(double, sum_squares, (const float* x, int64_t n))                                                                    \
   X(double, multiply_adds, (int64_t rounds))
 

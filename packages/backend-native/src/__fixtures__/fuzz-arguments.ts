@@ -91,6 +91,25 @@ const blocks = (rows: number): [format: number, K: number, weight: Uint8Array] =
   return [format, count * elements, Uint8Array.from({ length: rows * count * bytes }, () => random(256))]
 }
 
+/** One array for each size: of a parameter each, in optimizer steps. */
+const lists = (sizes: readonly number[]) => sizes.map((n) => floats(n))
+const parameters = (sizes: readonly number[]) => [sizes.map((n) => floats(n).subarray(0, n)), lists(sizes)]
+const maybeLists = (sizes: readonly number[]) => (flag() ? lists(sizes) : null)
+/** A list with an entry that does not fit, or with one that frees another while it is read. */
+function woundedList(list: readonly Float32Array[]): unknown {
+  const first = list[0]
+  if (!(first instanceof Float32Array) || flag()) return [...list, pick(odd)]
+  const treacherous: unknown[] = [...list]
+  Object.defineProperty(treacherous, list.length, {
+    get: () => {
+      const { buffer } = first
+      if (buffer.byteLength > 0) structuredClone(buffer, { transfer: [buffer] })
+      return floats(3)
+    },
+  })
+  return treacherous
+}
+
 const elements = (n: number, arrays: number) => [n, ...several(arrays, () => floats(n))]
 
 /** Arguments that fit, by function. */
@@ -221,20 +240,20 @@ const fitting: Record<keyof Addon, () => unknown[]> = {
   recurrent: () => recurrent(false),
   recurrentGrad: () => recurrent(true),
   adamw: () => {
-    const n = size()
-    return [n, ...several(8, real), flag(), ...several(4, () => floats(n)), maybe(n)]
+    const sizes = several(random(4), size)
+    return [...several(8, real), flag(), ...parameters(sizes), lists(sizes), lists(sizes), maybeLists(sizes)]
   },
   adagrad: () => {
-    const n = size()
-    return [n, ...several(4, real), flag(), ...several(3, () => floats(n))]
+    const sizes = several(random(4), size)
+    return [...several(4, real), flag(), ...parameters(sizes), lists(sizes)]
   },
   sgd: () => {
-    const n = size()
-    return [n, ...several(5, real), flag(), flag(), floats(n), floats(n), maybe(n)]
+    const sizes = several(random(4), size)
+    return [...several(5, real), flag(), flag(), ...parameters(sizes), maybeLists(sizes)]
   },
   rmsprop: () => {
-    const n = size()
-    return [n, ...several(6, real), flag(), ...several(3, () => floats(n)), maybe(n), maybe(n)]
+    const sizes = several(random(4), size)
+    return [...several(6, real), flag(), ...parameters(sizes), lists(sizes), maybeLists(sizes), maybeLists(sizes)]
   },
 }
 
@@ -256,7 +275,11 @@ for (let i = 0; i < Number(calls); i++) {
   const name = pick(names)
   const args = fitting[name]!()
   const wounds = random(3) === 0 ? 0 : random(8) === 0 ? args.length : 1
-  for (let k = 0; k < wounds && args.length; k++) args[random(args.length)] = pick(harmless(name, args))
+  for (let k = 0; k < wounds && args.length; k++) {
+    const at = random(args.length)
+    const list = Array.isArray(args[at]) && flag()
+    args[at] = list ? woundedList(args[at] as Float32Array[]) : pick(harmless(name, args))
+  }
   if (random(20) === 0) args.length = random(args.length + 1)
   try {
     addon[name]!(...args)

@@ -18,33 +18,24 @@ interface Numbers {
 type Attrs = Record<string, number | boolean | undefined>
 
 /**
- * A step on the parameter and its state where they lie: the kernel returns nothing. Where one of them shares its data
- * with another tensor (a clone somebody holds), the step works on copies and returns them, in the order of `names`.
+ * A step on parameters and their state where they lie (see `runUpdate`): every input is a list, one tensor a parameter.
  * `names`: parameter, then what stands for m, v and extra in kernels/optimizer.c.
  */
 function inPlace(name: string, names: readonly string[], numbers: (attrs: never) => Numbers): KernelConfig {
   return kernel(name, (engine: WasmEngine, inputs: Inputs, attrs: never) => {
     const { kernels } = engine
-    const present = names.filter((each) => inputs[each])
-    const shared = present.some((each) => engine.refCount(inputs[each]!.dataId) > 1)
-    const at = new Map<string, TensorInfo>()
-    for (const each of present) at.set(each, shared ? copyOf(engine, inputs[each]!) : inputs[each]!)
-    const [p = 0, m = 0, v = 0, extra = 0] = names.map((each) => engine.at(at.get(each)))
+    const lists = inputs as unknown as Record<string, readonly TensorInfo[] | undefined>
     const { kind, flag, first, lr, a = 0, b = 0, eps = 0, decay = 0, c1 = 1, c2 = 1 } = numbers(attrs)
     const { maximize, gradScale } = attrs as Attrs
     const sign = (maximize ? -1 : 1) * ((gradScale as number | undefined) ?? 1)
-    const words = [p, m, v, extra, engine.at(inputs.grad), sizeOf(inputs.param!.shape), kind, Number(flag ?? 0)]
     const floats = [lr, a, b, eps, decay, sign, c1, c2].map(float)
-    kernels.run.optimizer_step!(kernels.context, kernels.write([...words, Number(first ?? 0), ...floats]))
-    return shared ? present.map((each) => at.get(each)!) : []
+    lists.param!.forEach((param, i) => {
+      const [p = 0, m = 0, v = 0, extra = 0] = names.map((each) => engine.at(lists[each]?.[i]))
+      const words = [p, m, v, extra, engine.at(lists.grad![i]), sizeOf(param.shape), kind, Number(flag ?? 0)]
+      kernels.run.optimizer_step!(kernels.context, kernels.write([...words, Number(first ?? 0), ...floats]))
+    })
+    return []
   })
-}
-
-function copyOf(engine: WasmEngine, x: TensorInfo): TensorInfo {
-  const copy = engine.empty(x.shape)
-  const n = sizeOf(x.shape)
-  engine.kernels.run.copy_rows!(engine.kernels.context, engine.at(x), engine.at(copy), 1, n, n, n)
-  return copy
 }
 
 interface AdamW {

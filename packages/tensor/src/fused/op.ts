@@ -21,11 +21,23 @@ export interface FusedOp<I extends Inputs, A extends object> {
   composed(inputs: I, attrs: A): Tensor[]
 }
 
+/** Names of kernels by names of ops: strings put together anew would be hashed anew at each look-up. */
+const kernelNames = new Map<string, { forward: string; gradient: string }>()
+
+function kernelsOf(op: string): { forward: string; gradient: string } {
+  let names = kernelNames.get(op)
+  if (!names) {
+    names = { forward: `Filature${op}`, gradient: `Filature${op}Grad` }
+    kernelNames.set(op, names)
+  }
+  return names
+}
+
 const registered = (kernel: string) => kernelOf(kernel) !== undefined
 
 /** Whether the active backend has a kernel of its own for the op. */
 export function hasKernel(op: { name: string }): boolean {
-  return registered(`Filature${op.name}`)
+  return registered(kernelsOf(op.name).forward)
 }
 
 /**
@@ -33,19 +45,19 @@ export function hasKernel(op: { name: string }): boolean {
  * kernel is differentiated through the composed definition, computed again on the way back.
  */
 export function runFused<I extends Inputs, A extends object>(op: FusedOp<I, A>, inputs: I, attrs: A): Tensor[] {
-  const kernel = `Filature${op.name}`
-  if (!registered(kernel)) return op.composed(inputs, attrs)
+  const kernels = kernelsOf(op.name)
+  if (!registered(kernels.forward)) return op.composed(inputs, attrs)
 
   const given: Record<string, Tensor> = {}
   for (const name in inputs) if (inputs[name]) given[name] = inputs[name] as Tensor
   const run = (forGradient: boolean) => {
-    const out = engine.runKernelFunc({ kernelName: kernel, inputs: given, attrs: { ...attrs, forGradient } })
+    const out = engine.runKernelFunc({ kernelName: kernels.forward, inputs: given, attrs: { ...attrs, forGradient } })
     return Array.isArray(out) ? out : [out]
   }
   const count = op.outputs.length
   if (!isRecorded(given)) return offTape(() => run(false)).slice(0, count)
 
-  const joint = registered(`${kernel}Grad`)
+  const joint = registered(kernels.gradient)
   const all = offTape(() => run(joint))
   const outputs = all.slice(0, count)
   const saves = joint ? (op.saves ?? [...Object.keys(given), ...op.outputs, ...(op.hidden ?? [])]) : Object.keys(given)
@@ -64,7 +76,7 @@ export function runFused<I extends Inputs, A extends object>(op: FusedOp<I, A>, 
     const dys = Array.isArray(dy) ? dy : [dy]
     const needs = Object.keys(given).filter(gradientWanted)
     const grads = joint
-      ? jointGradients(op, kernel, saved, dys, attrs, needs)
+      ? jointGradients(op, kernels.gradient, saved, dys, attrs, needs)
       : recomputed(op, saved, dys, attrs, needs)
     return Object.fromEntries(needs.map((name, i) => [name, () => grads[i]!]))
   }
@@ -83,7 +95,7 @@ function jointGradients<I extends Inputs, A extends object>(
 ): Tensor[] {
   const cotangents = Object.fromEntries(op.outputs.map((name, i) => [`d_${name}`, dys[i]!]))
   const out = engine.runKernelFunc({
-    kernelName: `${kernel}Grad`,
+    kernelName: kernel,
     inputs: { ...saved, ...cotangents },
     attrs: { ...attrs, needs },
   })

@@ -1,26 +1,34 @@
-import { keep, type Parameter, runUpdate, type Tensor } from '@filature/tensor'
+import { hasKernel, keep, mul, type Parameter, runUpdate, sharesData, type Tensor, tidy } from '@filature/tensor'
+
+/** A parameter with its gradient and what the optimizer remembers of it. */
+export interface Changed {
+  readonly parameter: Parameter
+  readonly grad: Tensor
+  readonly slots: Record<string, Tensor>
+}
 
 /**
- * The step by the backend's kernel `Filature<name>`, which changes the parameter and its slots where they lie. What
- * shares its data with another tensor is replaced instead.
+ * One step on all of them by the backend's kernel `Filature<name>`, which changes parameters and slots where they lie.
+ * What shares its data with another tensor gets data of its own first. All have the same slots.
  * @returns false where the backend has no such kernel
  */
-export function stepByKernel(
-  name: string,
-  parameter: Parameter,
-  grad: Tensor,
-  slots: Record<string, Tensor>,
-  attrs: object,
-): boolean {
-  const results = runUpdate(name, { param: parameter.value, grad, ...slots }, attrs)
-  if (!results) return false
-  const [value, ...tensors] = results
-  if (!value) return true
-  parameter.assign(value)
-  value.dispose()
-  Object.keys(slots).forEach((slot, i) => {
-    slots[slot]!.dispose()
-    slots[slot] = keep(tensors[i]!)
-  })
-  return true
+export function stepByKernel(name: string, changed: readonly Changed[], attrs: object): boolean {
+  if (!hasKernel({ name })) return false
+  for (const { parameter, slots } of changed) {
+    if (sharesData(parameter.value)) tidy(() => parameter.assign(copy(parameter.value)))
+    for (const slot in slots) {
+      const before = slots[slot]!
+      if (!sharesData(before)) continue
+      slots[slot] = keep(copy(before))
+      before.dispose()
+    }
+  }
+  const inputs: Record<string, Tensor[]> = {
+    param: changed.map(({ parameter }) => parameter.value),
+    grad: changed.map(({ grad }) => grad),
+  }
+  for (const slot in changed[0]?.slots) inputs[slot] = changed.map(({ slots }) => slots[slot]!)
+  return runUpdate(name, inputs, attrs)
 }
+
+const copy = (x: Tensor): Tensor => mul(x, 1)

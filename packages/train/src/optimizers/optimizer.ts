@@ -15,7 +15,7 @@ import {
   tidy,
   type Which,
 } from '@filature/tensor'
-import { stepByKernel } from './in-place.ts'
+import { type Changed, stepByKernel } from './in-place.ts'
 
 /** Options every optimizer has. */
 export interface CommonOptions {
@@ -50,7 +50,7 @@ export interface Update {
   readonly slots: Record<string, Tensor>
 }
 
-/** A backend's kernel `Filature<name>` that makes the step where parameter and slots lie, with its attributes. */
+/** A backend's kernel `Filature<name>` that makes the step where parameters and slots lie, with its attributes. */
 export interface KernelStep {
   readonly name: string
   readonly attrs: object
@@ -65,6 +65,14 @@ export interface OptimizerState {
 interface Member<O> {
   readonly parameter: Parameter
   readonly options: O
+}
+
+/** Parameters at the same step under the same options: one kernel changes them all. */
+interface Joint<O> {
+  readonly options: O
+  readonly step: number
+  readonly paths: string[]
+  readonly changed: Changed[]
 }
 
 /**
@@ -151,25 +159,39 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
         )
       }
     }
-    for (const [path, grad] of grads) {
-      const { parameter, options } = this.#member(path)
-      this.#advance(path, parameter, grad, options, (lr ?? options.lr) * options.lrScale)
-    }
+    for (const joint of this.#joined(grads)) this.#advance(joint, (lr ?? joint.options.lr) * joint.options.lrScale)
   }
 
-  #advance(path: string, parameter: Parameter, grad: Tensor, options: O, lr: number): void {
-    const before = this.#slots.get(path)
-    const step = (before?.step ?? 0) + 1
-    const kernel = before && this.kernel(options, lr, step)
-    if (kernel && stepByKernel(kernel.name, parameter, grad, before.tensors, kernel.attrs)) {
-      before.step = step
+  #joined(grads: ReadonlyMap<string, Tensor>): Joint<O>[] {
+    const all: Joint<O>[] = []
+    for (const [path, grad] of grads) {
+      const { parameter, options } = this.#member(path)
+      const before = this.#slots.get(path)
+      const step = (before?.step ?? 0) + 1
+      let joint = all.find((it) => it.step === step && it.options === options)
+      if (!joint) {
+        joint = { options, step, paths: [], changed: [] }
+        all.push(joint)
+      }
+      joint.paths.push(path)
+      joint.changed.push({ parameter, grad, slots: before?.tensors ?? {} })
+    }
+    return all
+  }
+
+  #advance({ options, step, paths, changed }: Joint<O>, lr: number): void {
+    const kernel = step > 1 ? this.kernel(options, lr, step) : undefined
+    if (kernel && stepByKernel(kernel.name, changed, kernel.attrs)) {
+      for (const path of paths) this.#slots.get(path)!.step = step
       return
     }
-    tidy(() => {
-      const { value, slots } = this.update(parameter.value, grad, { step, tensors: before?.tensors ?? {} }, options, lr)
-      for (const slot of Object.values(slots)) keep(slot)
-      parameter.assign(value)
-      this.#replace(path, { step, tensors: slots })
+    changed.forEach(({ parameter, grad, slots: tensors }, i) => {
+      tidy(() => {
+        const { value, slots } = this.update(parameter.value, grad, { step, tensors }, options, lr)
+        for (const slot of Object.values(slots)) keep(slot)
+        parameter.assign(value)
+        this.#replace(paths[i]!, { step, tensors: slots })
+      })
     })
   }
 

@@ -34,7 +34,18 @@ export const notOps: readonly string[] = [
   ...['constant', 'zerosInit', 'onesInit', 'normal', 'uniform', 'truncatedNormal', 'xavierUniform', 'torchUniform'],
   ...['withZeroRow', 'hash64', 'philox', 'philoxWords'],
   // backends and kernels
-  ...['cpu', 'useBackend', 'activeBackend', 'selfTest', 'hasKernel', 'runFused', 'runUpdate', 'requireMemory', 'adopt'],
+  ...[
+    'cpu',
+    'useBackend',
+    'activeBackend',
+    'selfTest',
+    'hasKernel',
+    'runFused',
+    'runUpdate',
+    'sharesData',
+    'requireMemory',
+    'adopt',
+  ],
   // numbers on the host, shapes, names
   ...['toBf16', 'fromBf16', 'sizeOf', 'sameShape', 'activationNamed', 'configFrom'],
   // rows written in place: tested with the key-value cache, in attention
