@@ -1,4 +1,5 @@
 import type { Checkpoint } from './checkpoint.ts'
+import { checkpointOf } from './checkpoint-of.ts'
 import type { TensorValues } from './dtypes.ts'
 import { quote, refuse } from './refuse.ts'
 import { allocate } from './sources/range.ts'
@@ -14,34 +15,26 @@ export type CutAxis = (name: string, shape: readonly number[]) => 0 | 1 | undefi
 export function joinParts(parts: readonly Checkpoint[], who: string, axisOf: CutAxis): Checkpoint {
   const first = parts[0] ?? refuse('parts-count', who, 'there are no parts.')
   checkAlike(parts)
-  const axes = new Map(first.names().map((name) => [name, checkedAxis(name)]))
-  function checkedAxis(name: string): 0 | 1 | undefined {
-    const { shape } = first.info(name)
-    const axis = axisOf(name, shape)
-    if (axis === undefined || axis < shape.length) return axis
-    refuse('parts-shape', who, `tensor ${quote(name)} [${shape}] has no axis ${axis} to be cut along.`)
-  }
-  const info = (name: string) => {
+  const cut = (name: string) => {
     const { dtype, shape } = first.info(name)
-    const axis = axes.get(name)
-    return { dtype, shape: axis === undefined ? shape : shape.with(axis, shape[axis]! * parts.length) }
+    const axis = axisOf(name, shape)
+    if (axis !== undefined && axis >= shape.length) {
+      refuse('parts-shape', who, `tensor ${quote(name)} [${shape}] has no axis ${axis} to be cut along.`)
+    }
+    return { dtype, shape, axis }
   }
-  const close = async () => void (await Promise.allSettled(parts.map((part) => part.close())))
-  return {
+  return checkpointOf(new Map(first.names().map((name) => [name, cut(name)])), {
     format: first.format,
     name: who,
     metadata: first.metadata,
-    names: () => first.names(),
-    has: (name) => first.has(name),
-    info,
-    async read(name) {
-      const { shape } = first.info(name)
-      const axis = axes.get(name)
-      return axis === undefined ? await first.read(name) : await readSlices(parts, name, shape, axis, who)
-    },
-    close,
-    [Symbol.asyncDispose]: close,
-  }
+    info: ({ dtype, shape, axis }) => ({
+      dtype,
+      shape: axis === undefined ? shape : shape.with(axis, shape[axis]! * parts.length),
+    }),
+    read: async ({ shape, axis }, tensor, name) =>
+      axis === undefined ? await first.read(name) : await readSlices(parts, name, shape, axis, tensor),
+    close: () => Promise.allSettled(parts.map((part) => part.close())),
+  })
 }
 
 function checkAlike([first, ...others]: readonly Checkpoint[]): void {
@@ -72,7 +65,7 @@ async function readSlices(
   let out: TensorValues | undefined
   for (const [i, part] of parts.entries()) {
     const slice = await part.read(name)
-    out ??= emptyLike(slice, parts.length, `${who}: tensor ${quote(name)}`)
+    out ??= emptyLike(slice, parts.length, who)
     const run = slice.length / runs
     for (let row = 0; row < runs; row++) {
       out.set(slice.subarray(row * run, (row + 1) * run) as never, (row * parts.length + i) * run)

@@ -1,4 +1,5 @@
 import type { Checkpoint } from './checkpoint.ts'
+import { checkpointOf } from './checkpoint-of.ts'
 import { quote, refuse } from './refuse.ts'
 import { parseStrictJson } from './strict-json.ts'
 
@@ -77,20 +78,13 @@ export function joinShards(
       holder.set(name, checkpoint)
     }
   }
-  const close = async () => void (await Promise.allSettled(shards.map((shard) => shard.close())))
-  const shardWith = (name: string) => {
-    return holder.get(name) ?? refuse('no-such-tensor', who, `there is no tensor ${quote(name)}.`)
-  }
-  return {
+  return checkpointOf(holder, {
     format: shards[0]!.format,
     name: who,
     metadata,
-    names: () => [...holder.keys()],
-    has: (name) => holder.has(name),
-    info: (name) => shardWith(name).info(name),
-    read: async (name) => await shardWith(name).read(name),
-    blocks: (name) => shardWith(name).blocks?.(name),
-    close,
-    [Symbol.asyncDispose]: close,
-  }
+    info: (shard, name) => shard.info(name),
+    read: async (shard, _, name) => await shard.read(name),
+    blocks: (shard, name) => shard.blocks?.(name),
+    close: () => Promise.allSettled(shards.map((shard) => shard.close())),
+  })
 }

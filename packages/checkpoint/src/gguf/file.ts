@@ -1,9 +1,9 @@
 import type { ByteSource } from '../byte-source.ts'
 import type { Checkpoint } from '../checkpoint.ts'
+import { checkpointOf } from '../checkpoint-of.ts'
 import { readValues } from '../decode.ts'
 import type { TensorValues } from '../dtypes.ts'
 import { heldBlocks, heldFormat } from '../held-blocks.ts'
-import { quote, refuse } from '../refuse.ts'
 import { allocate } from '../sources/range.ts'
 import { decodeBlocks } from './blocks.ts'
 import { type GgufTensor, readGgufHeader } from './header.ts'
@@ -14,27 +14,15 @@ const chunkBytes = 8 << 20
 /** Opens one file: quantised tensors are decoded to float32 as they are read. Owns the source. */
 export async function openGgufFile(source: ByteSource): Promise<Checkpoint> {
   const { metadata, tensors } = await readGgufHeader(source)
-  const tensorOf = (name: string) => {
-    return tensors.get(name) ?? refuse('no-such-tensor', source.name, `there is no tensor ${quote(name)}.`)
-  }
-  return {
+  return checkpointOf(tensors, {
     format: 'gguf',
     name: source.name,
     metadata,
-    names: () => [...tensors.keys()],
-    has: (name) => tensors.has(name),
-    info: (name) => {
-      const { format, shape } = tensorOf(name)
-      return { dtype: format.dtype, shape }
-    },
-    read: async (name) => await readTensor(source, tensorOf(name), `${source.name}: tensor ${quote(name)}`),
-    blocks: (name) => {
-      const { format, begin, end } = tensorOf(name)
-      return heldBlocks(source, heldFormat(format), begin, end)
-    },
+    info: ({ format, shape }) => ({ dtype: format.dtype, shape }),
+    read: async (tensor, who) => await readTensor(source, tensor, who),
+    blocks: ({ format, begin, end }) => heldBlocks(source, heldFormat(format), begin, end),
     close: () => source.close(),
-    [Symbol.asyncDispose]: () => source.close(),
-  }
+  })
 }
 
 async function readTensor(source: ByteSource, tensor: GgufTensor, who: string): Promise<TensorValues> {

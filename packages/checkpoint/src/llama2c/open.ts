@@ -1,8 +1,8 @@
 import type { ByteSource } from '../byte-source.ts'
 import type { Checkpoint } from '../checkpoint.ts'
+import { checkpointOf } from '../checkpoint-of.ts'
 import { readValues, valuesOf } from '../decode.ts'
 import type { TensorValues } from '../dtypes.ts'
-import { quote, refuse } from '../refuse.ts'
 import { allocate } from '../sources/range.ts'
 import { readLlama2cHeader } from './header.ts'
 import { type Llama2cTensor, layoutLlama2c } from './layout.ts'
@@ -19,24 +19,15 @@ const chunkWeights = 1 << 22
 export async function openLlama2c(source: ByteSource): Promise<Checkpoint> {
   const header = await readLlama2cHeader(source)
   const tensors = layoutLlama2c(header, source.size, source.name)
-  const tensorOf = (name: string) => {
-    return tensors.get(name) ?? refuse('no-such-tensor', source.name, `there is no tensor ${quote(name)}.`)
-  }
   const { end: _, ...told } = header
-  return {
+  return checkpointOf(tensors, {
     format: 'llama2c',
     name: source.name,
     metadata: new Map(Object.entries(told).filter(([, value]) => value !== undefined)),
-    names: () => [...tensors.keys()],
-    has: (name) => tensors.has(name),
-    info: (name) => {
-      const { shape, groupSize } = tensorOf(name)
-      return { dtype: groupSize === undefined ? 'F32' : 'I8_GROUPS', shape }
-    },
-    read: async (name) => await readTensor(source, tensorOf(name), `${source.name}: tensor ${quote(name)}`),
+    info: ({ shape, groupSize }) => ({ dtype: groupSize === undefined ? 'F32' : 'I8_GROUPS', shape }),
+    read: async (tensor, who) => await readTensor(source, tensor, who),
     close: () => source.close(),
-    [Symbol.asyncDispose]: () => source.close(),
-  }
+  })
 }
 
 async function readTensor(source: ByteSource, tensor: Llama2cTensor, who: string): Promise<TensorValues> {

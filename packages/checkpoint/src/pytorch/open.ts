@@ -1,5 +1,6 @@
 import type { ByteSource } from '../byte-source.ts'
 import type { Checkpoint } from '../checkpoint.ts'
+import { checkpointOf } from '../checkpoint-of.ts'
 import { bytesPerElement } from '../dtypes.ts'
 import { quote, refuse } from '../refuse.ts'
 import { openArchive } from './archive.ts'
@@ -35,25 +36,14 @@ export async function openPyTorch(source: ByteSource, { part = [] }: PyTorchOpti
   if (tensors.size === 0) refuse('pytorch-empty', who, 'there is no tensor in it.')
   for (const [name, view] of tensors) checkView(view, bytesOf(view.storage).size, `${who}: tensor ${quote(name)}`)
 
-  const viewOf = (name: string) =>
-    tensors.get(name) ?? refuse('no-such-tensor', who, `there is no tensor ${quote(name)}.`)
-  return {
+  return checkpointOf(tensors, {
     format: 'pytorch',
     name: who,
     metadata: others as ReadonlyMap<string, unknown>,
-    names: () => [...tensors.keys()],
-    has: (name) => tensors.has(name),
-    info: (name) => {
-      const { dtype, shape } = viewOf(name)
-      return { dtype, shape }
-    },
-    read: async (name) => {
-      const view = viewOf(name)
-      return await readView(view, bytesOf(view.storage), `${who}: tensor ${quote(name)}`)
-    },
+    info: ({ dtype, shape }) => ({ dtype, shape }),
+    read: async (view, tensor) => await readView(view, bytesOf(view.storage), tensor),
     close: () => source.close(),
-    [Symbol.asyncDispose]: () => source.close(),
-  }
+  })
 }
 
 interface Opened {
