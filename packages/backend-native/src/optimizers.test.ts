@@ -12,7 +12,12 @@ type State = Record<string, Float64Array>
 /** PyTorch's definitions, in double precision. */
 const references: Record<
   string,
-  { attrs: Record<string, unknown>; state: string[]; step: (s: State, g: number, i: number, t: number) => void }
+  {
+    attrs: Record<string, unknown>
+    factor?: number
+    state: string[]
+    step: (s: State, g: number, i: number, t: number) => void
+  }
 > = {
   'AdamW (decay on the parameter)': {
     attrs: { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 },
@@ -56,7 +61,8 @@ const references: Record<
   },
   SGD: { attrs: { lr: 0.05 }, state: ['param'], step: (s, g, i) => s.param!.set([s.param![i]! - 0.05 * g], i) },
   'SGD (Nesterov, gradient scaled)': {
-    attrs: { lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 0.1, gradScale: 0.5 },
+    attrs: { lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 0.1 },
+    factor: 0.5,
     state: ['param', 'momentum_buffer'],
     step: (s, grad, i) => {
       const g = 0.5 * grad + 0.1 * s.param![i]!
@@ -91,7 +97,7 @@ function expectClose(x: tf.Tensor, wanted: Float64Array): void {
   }
 }
 
-describe.each(Object.entries(references))('%s', (name, { attrs, state, step }) => {
+describe.each(Object.entries(references))('%s', (name, { attrs, factor, state, step }) => {
   const kernel = name.split(' ')[0]!
 
   it('changes all parameters where they lie', () => {
@@ -106,7 +112,8 @@ describe.each(Object.entries(references))('%s', (name, { attrs, state, step }) =
         g.forEach((value, i) => void step(references[k]!, value, i, t))
       })
       const grad = grads.map((g) => tf.tensor1d(g))
-      expect(runUpdate(kernel, { ...tensors, grad }, { ...attrs, step: t })).toBe(true)
+      const inputs = { ...tensors, grad, ...(factor && { factor: [tf.scalar(factor)] }) }
+      expect(runUpdate(kernel, inputs, { ...attrs, step: t })).toBe(true)
       for (const key of state) {
         sizes.forEach((_, k) => void expectClose(tensors[key]![k]!, references[k]![key]!))
       }

@@ -7,13 +7,12 @@ import {
   max,
   minimum,
   mul,
-  reshape,
   type Scalar,
   scalar,
   sqrt,
-  square,
   stack,
   sum,
+  sumOfSquares,
   type Tensor,
 } from '@filature/tensor'
 
@@ -43,11 +42,24 @@ export function totalNorm(grads: Gradients, type: NormType = 2): Scalar {
     throw new ConfigError('clip', `totalNorm: wanted the norm 1, 2 or Infinity, got ${type}.`)
   }
   if (grads.size === 0) throw new ConfigError('clip', 'totalNorm: wanted at least one gradient, got none.')
-  const flat = [...grads.values()].map((g) => reshape(g, [-1]))
-  const parts = (of: (g: Tensor) => Tensor) => stack(flat.map(of))
-  if (type === 1) return sum<Scalar>(parts((g) => sum(abs(g))))
-  if (type === 2) return sqrt(sum<Scalar>(parts((g) => sum(square(g)))))
-  return max<Scalar>(parts((g) => max(abs(g))))
+  const all = [...grads.values()]
+  if (type === 2) return sqrt(sumOfSquares(all))
+  const parts = (of: (g: Tensor) => Tensor) => stack(all.map((g) => of(abs(g))))
+  return type === 1 ? sum<Scalar>(parts((g) => sum(g))) : max<Scalar>(parts((g) => max(g)))
+}
+
+/**
+ * What `clipByNorm` multiplies all gradients by: norm / (totalNorm + 1e-6), at most 1. `Optimizer.step` takes it, so that
+ * clipping needs no pass of its own.
+ */
+export function clippingFactor(
+  grads: Gradients,
+  norm: number,
+  type: NormType = 2,
+): { factor: Scalar; totalNorm: Scalar } {
+  if (!(norm > 0)) throw new ConfigError('clip', `clipping: wanted a norm above 0, got ${norm}.`)
+  const total = totalNorm(grads, type)
+  return { factor: minimum(div(scalar(norm), add(total, 1e-6)), 1) as Scalar, totalNorm: total }
 }
 
 /**
@@ -59,8 +71,6 @@ export function clipByNorm(
   norm: number,
   type: NormType = 2,
 ): { grads: Map<string, Tensor>; totalNorm: Scalar } {
-  if (!(norm > 0)) throw new ConfigError('clip', `clipByNorm: wanted a norm above 0, got ${norm}.`)
-  const total = totalNorm(grads, type)
-  const factor = minimum(div(scalar(norm), add(total, 1e-6)), 1)
-  return { grads: mapValues(grads, (g) => mul(g, factor)), totalNorm: total }
+  const { factor, totalNorm } = clippingFactor(grads, norm, type)
+  return { grads: mapValues(grads, (g) => mul(g, factor)), totalNorm }
 }

@@ -9,9 +9,9 @@ export * from './data/token-streams.ts'
 export { DivergedError } from './loss-log.ts'
 export { Adagrad, type AdagradOptions } from './optimizers/adagrad.ts'
 export { Adam, type AdamOptions, AdamW } from './optimizers/adam.ts'
+export type { KernelStep } from './optimizers/in-place.ts'
 export {
   type CommonOptions,
-  type KernelStep,
   Optimizer,
   type OptimizerState,
   type ParameterGroup,

@@ -9,7 +9,7 @@ import {
   training,
   valueAndGrads,
 } from '@filature/tensor'
-import { type Clipping, clipByNorm, clipByValue } from './clipping.ts'
+import { type Clipping, clipByValue, clippingFactor } from './clipping.ts'
 import type { Optimizer } from './optimizers/optimizer.ts'
 
 export interface GradientStep<B> {
@@ -40,13 +40,14 @@ export function gradientStep<B>(it: GradientStep<B>): { loss: Scalar; norm: Scal
     grads = total === value ? these : summed(grads, these)
   })
   let norm: Scalar | null = null
+  let factor: Scalar | undefined
   if (clipping && 'value' in clipping) grads = clipByValue(grads, clipping.value)
   else if (clipping) {
-    const clipped = clipByNorm(grads, clipping.norm, clipping.type)
-    grads = clipped.grads
-    norm = keep(clipped.totalNorm)
+    const { factor: scale, totalNorm } = clippingFactor(grads, clipping.norm, clipping.type)
+    factor = scale
+    norm = keep(totalNorm)
   }
-  optimizer.step(grads, lr)
+  optimizer.step(grads, lr, factor)
   return { loss: keep(total!), norm }
 }
 

@@ -1,4 +1,6 @@
 // Sums, means, maxima and minima over rows or columns; softmax; the k largest.
+#include <vector>
+
 #include "kernels.h"
 #include "rows.h"
 
@@ -168,10 +170,16 @@ void top_k(const float* x, int64_t rows, int64_t columns, int64_t k, float* valu
 
 double sum_squares(const float* x, int64_t n) {
   constexpr int64_t kPart = 1 << 14;
+  const int64_t parts = (n + kPart - 1) / kPart;
+  const auto part = [=](int64_t p) {
+    const int64_t first = p * kPart;
+    return sum_of(x + first, n - first < kPart ? n - first : kPart, [](vf v) { return v * v; });
+  };
+  if (parts == 1) return part(0);
+  std::vector<float> sums(parts);
+  parallel_for(parts, [&](int64_t p) { sums[p] = part(p); });
   double total = 0;
-  for (int64_t first = 0; first < n; first += kPart) {
-    total += sum_of(x + first, n - first < kPart ? n - first : kPart, [](vf v) { return v * v; });
-  }
+  for (const float sum : sums) total += sum;
   return total;
 }
 

@@ -6,10 +6,13 @@ type Lists = readonly Float32Array[]
 type State = (name: string) => Lists
 type MaybeState = (name: string) => Lists | null
 
-/** A step on parameters and their state where they lie (see `runUpdate`): every input is a list, one tensor a parameter. */
+/**
+ * A step on parameters and their state where they lie (see `runUpdate`): every input is a list, one tensor a parameter.
+ * `factor` is what gradients are multiplied by: the input of that name, where there is one, against them to maximize.
+ */
 function inPlace(
   // biome-ignore lint/suspicious/noExplicitAny: each optimizer knows its attributes
-  step: (addon: Addon, attrs: any, state: State, optional: MaybeState) => void,
+  step: (addon: Addon, attrs: any, factor: number, state: State, optional: MaybeState) => void,
 ): Kernel {
   return (inputs, attrs, { backend, addon }) => {
     const lists = inputs as unknown as Record<string, readonly TensorInfo[] | undefined>
@@ -19,16 +22,15 @@ function inPlace(
       if (values) return values
       throw new RangeError(`optimizer step: the input ${name} is missing`)
     }
-    step(addon, attrs, given, numbers)
+    const factor = numbers('factor')?.[0]?.[0] ?? 1
+    step(addon, attrs, attrs.maximize ? -factor : factor, given, numbers)
     return []
   }
 }
 
-const signOf = (attrs: { maximize?: boolean; gradScale?: number }) => (attrs.maximize ? -1 : 1) * (attrs.gradScale ?? 1)
-
 export const optimizers: Kernels = {
   /** inputs param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq?; attrs lr, beta1, beta2, eps, weightDecay, step, maximize?, coupled? */
-  FilatureAdamW: inPlace((addon, attrs, state, maybe) => {
+  FilatureAdamW: inPlace((addon, attrs, factor, state, maybe) => {
     const { lr, beta1, beta2, eps, weightDecay = 0, step, coupled = false } = attrs
     addon.adamw(
       lr,
@@ -38,7 +40,7 @@ export const optimizers: Kernels = {
       weightDecay,
       1 - beta1 ** step,
       1 - beta2 ** step,
-      signOf(attrs),
+      factor,
       coupled,
       state('param'),
       state('grad'),
@@ -49,21 +51,20 @@ export const optimizers: Kernels = {
   }),
 
   /** inputs param, grad, sum; attrs lr (the decay over steps in it), eps, epsInsideRoot?, weightDecay?, maximize? */
-  FilatureAdagrad: inPlace((addon, attrs, state) => {
+  FilatureAdagrad: inPlace((addon, attrs, factor, state) => {
     const { lr, eps, weightDecay = 0, epsInsideRoot = false } = attrs
-    addon.adagrad(lr, eps, weightDecay, signOf(attrs), epsInsideRoot, state('param'), state('grad'), state('sum'))
+    addon.adagrad(lr, eps, weightDecay, factor, epsInsideRoot, state('param'), state('grad'), state('sum'))
   }),
 
   /** inputs param, grad, momentum_buffer?; attrs lr, momentum?, dampening?, nesterov?, weightDecay?, maximize?, first? */
-  FilatureSGD: inPlace((addon, attrs, state, maybe) => {
+  FilatureSGD: inPlace((addon, attrs, factor, state, maybe) => {
     const { lr, momentum = 0, dampening = 0, nesterov = false, weightDecay = 0, first = false } = attrs
     const buffer = maybe('momentum_buffer')
-    const sign = signOf(attrs)
-    addon.sgd(lr, momentum, dampening, weightDecay, sign, nesterov, first, state('param'), state('grad'), buffer)
+    addon.sgd(lr, momentum, dampening, weightDecay, factor, nesterov, first, state('param'), state('grad'), buffer)
   }),
 
   /** inputs param, grad, square_avg, grad_avg?, momentum_buffer?; attrs lr, alpha, eps, momentum?, centered?, weightDecay?, maximize? */
-  FilatureRMSprop: inPlace((addon, attrs, state, maybe) => {
+  FilatureRMSprop: inPlace((addon, attrs, factor, state, maybe) => {
     const { lr, alpha, eps, momentum = 0, centered = false, weightDecay = 0 } = attrs
     addon.rmsprop(
       lr,
@@ -71,7 +72,7 @@ export const optimizers: Kernels = {
       eps,
       weightDecay,
       momentum,
-      signOf(attrs),
+      factor,
       centered,
       state('param'),
       state('grad'),

@@ -58,6 +58,18 @@ function reduction(op: number, named: 'axis' | 'reductionIndices'): Kernel {
 }
 
 export const reduce: Kernels = {
+  /** Over all inputs, whatever their names. */
+  FilatureSumOfSquares(inputs, _, { backend, addon }) {
+    const { info, values } = output(backend, [])
+    let total = 0
+    for (const name in inputs) {
+      const x = backend.floats(inputs[name]!)
+      total += addon.sumSquares(x.length, x)
+    }
+    values[0] = total
+    return info
+  },
+
   Sum: reduction(REDUCE.Sum, 'axis'),
   Mean: reduction(REDUCE.Mean, 'axis'),
   Max: reduction(REDUCE.Max, 'reductionIndices'),

@@ -15,19 +15,19 @@ interface Numbers {
   c1?: number
   c2?: number
 }
-type Attrs = Record<string, number | boolean | undefined>
 
 /**
  * A step on parameters and their state where they lie (see `runUpdate`): every input is a list, one tensor a parameter.
- * `names`: parameter, then what stands for m, v and extra in kernels/optimizer.c.
+ * The input `factor` multiplies the gradients. `names`: parameter, then what stands for m, v and extra in
+ * kernels/optimizer.c.
  */
 function inPlace(name: string, names: readonly string[], numbers: (attrs: never) => Numbers): KernelConfig {
   return kernel(name, (engine: WasmEngine, inputs: Inputs, attrs: never) => {
     const { kernels } = engine
     const lists = inputs as unknown as Record<string, readonly TensorInfo[] | undefined>
     const { kind, flag, first, lr, a = 0, b = 0, eps = 0, decay = 0, c1 = 1, c2 = 1 } = numbers(attrs)
-    const { maximize, gradScale } = attrs as Attrs
-    const sign = (maximize ? -1 : 1) * ((gradScale as number | undefined) ?? 1)
+    const factor = lists.factor ? engine.floats(lists.factor[0]!)[0]! : 1
+    const sign = (attrs as { maximize?: boolean }).maximize ? -factor : factor
     const floats = [lr, a, b, eps, decay, sign, c1, c2].map(float)
     lists.param!.forEach((param, i) => {
       const [p = 0, m = 0, v = 0, extra = 0] = names.map((each) => engine.at(lists[each]?.[i]))

@@ -1,4 +1,4 @@
-import { clone, init, Linear, Rng, type Tensor, tensor, tidy } from '@filature/tensor'
+import { clone, init, Linear, Rng, scalar, type Tensor, tensor, tidy } from '@filature/tensor'
 import { expectNoLeak, forEachBackend } from '@filature/testing'
 import { expect, it } from 'vitest'
 import { Adagrad, Adam, type Optimizer, RMSprop, SGD } from '../index.ts'
@@ -10,13 +10,23 @@ const kinds: [string, (m: Linear) => Optimizer][] = [
   ['RMSprop', (m) => new RMSprop(m, { centered: true, momentum: 0.5 })],
 ]
 const model = () => init(new Linear(5, 3), new Rng(1))
-const step = (optimizer: Optimizer, n: number) =>
+const step = (optimizer: Optimizer, n: number, { times = 1, factor }: { times?: number; factor?: number } = {}) =>
   tidy(() => {
     const draws = (path: string, shape: number[]): [string, Tensor] => {
       const size = shape.reduce((a, b) => a * b, 1)
-      return [path, tensor(Float32Array.from(new Rng(n).fork(path).normal(size)), shape)]
+      return [
+        path,
+        tensor(
+          Float32Array.from(new Rng(n).fork(path).normal(size), (x) => times * x),
+          shape,
+        ),
+      ]
     }
-    optimizer.step(new Map([draws('weight', [3, 5]), draws('bias', [3])]))
+    optimizer.step(
+      new Map([draws('weight', [3, 5]), draws('bias', [3])]),
+      undefined,
+      factor === undefined ? factor : scalar(factor),
+    )
   })
 const bits = async (x: Tensor) => [...(await x.data())]
 
@@ -37,5 +47,18 @@ await forEachBackend(() => {
       for (const x of others) x.dispose()
       for (const owner of [one, two, held, free]) owner[Symbol.dispose]()
     })
+  })
+
+  it.each(kinds)('%s multiplies the gradients by a factor', async (_, make) => {
+    const [scaled, by] = [model(), model()]
+    const [one, two] = [make(scaled), make(by)]
+    for (let n = 1; n < 4; n++) {
+      step(one, n, { times: 0.25 })
+      step(two, n, { factor: 0.25 })
+    }
+    const [wanted, got] = [await bits(scaled.weight.value), await bits(by.weight.value)]
+    got.forEach((x, i) => void expect(x).toBeCloseTo(wanted[i]!, 6))
+    expect(got).not.toEqual(await bits(model().weight.value))
+    for (const owner of [one, two, scaled, by]) owner[Symbol.dispose]()
   })
 })

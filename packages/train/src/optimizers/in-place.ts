@@ -1,4 +1,20 @@
-import { hasKernel, keep, mul, type Parameter, runUpdate, sharesData, type Tensor, tidy } from '@filature/tensor'
+import {
+  hasKernel,
+  keep,
+  mul,
+  type Parameter,
+  runUpdate,
+  type Scalar,
+  sharesData,
+  type Tensor,
+  tidy,
+} from '@filature/tensor'
+
+/** A backend's kernel `Filature<name>` that makes the step where parameters and slots lie, with its attributes. */
+export interface KernelStep {
+  readonly name: string
+  readonly attrs: object
+}
 
 /** A parameter with its gradient and what the optimizer remembers of it. */
 export interface Changed {
@@ -8,11 +24,15 @@ export interface Changed {
 }
 
 /**
- * One step on all of them by the backend's kernel `Filature<name>`, which changes parameters and slots where they lie.
+ * One step on all of them by the backend's kernel, their gradients times the factor.
  * What shares its data with another tensor gets data of its own first. All have the same slots.
  * @returns false where the backend has no such kernel
  */
-export function stepByKernel(name: string, changed: readonly Changed[], attrs: object): boolean {
+export function stepByKernel(
+  { name, attrs }: KernelStep,
+  changed: readonly Changed[],
+  factor: Scalar | undefined,
+): boolean {
   if (!hasKernel({ name })) return false
   for (const { parameter, slots } of changed) {
     if (sharesData(parameter.value)) tidy(() => parameter.assign(copy(parameter.value)))
@@ -24,6 +44,7 @@ export function stepByKernel(name: string, changed: readonly Changed[], attrs: o
     }
   }
   const inputs: Record<string, Tensor[]> = {
+    ...(factor && { factor: [factor] }),
     param: changed.map(({ parameter }) => parameter.value),
     grad: changed.map(({ grad }) => grad),
   }

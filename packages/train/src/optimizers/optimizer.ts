@@ -10,12 +10,13 @@ import {
   neg,
   type Parameter,
   parametersOf,
+  type Scalar,
   sameShape,
   type Tensor,
   tidy,
   type Which,
 } from '@filature/tensor'
-import { type Changed, stepByKernel } from './in-place.ts'
+import { type Changed, type KernelStep, stepByKernel } from './in-place.ts'
 
 /** Options every optimizer has. */
 export interface CommonOptions {
@@ -48,12 +49,6 @@ export interface Slots {
 export interface Update {
   readonly value: Tensor
   readonly slots: Record<string, Tensor>
-}
-
-/** A backend's kernel `Filature<name>` that makes the step where parameters and slots lie, with its attributes. */
-export interface KernelStep {
-  readonly name: string
-  readonly attrs: object
 }
 
 /** What a checkpoint stores of an optimizer. Tensors by `<parameter path>.<slot>`; they stay the optimizer's own. */
@@ -148,8 +143,9 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   /**
    * One step. Gradients by path, as `valueAndGrads` gives them; they stay the caller's.
    * @param lr the learning rate of this step in every group (times its `lrScale`); each group's own when left out
+   * @param factor multiplies the gradients (see `clippingFactor`)
    */
-  step(grads: ReadonlyMap<string, Tensor>, lr?: number): void {
+  step(grads: ReadonlyMap<string, Tensor>, lr?: number, factor?: Scalar): void {
     for (const [path, grad] of grads) {
       const { parameter } = this.#member(path)
       if (!sameShape(grad.shape, parameter.shape)) {
@@ -159,7 +155,9 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
         )
       }
     }
-    for (const joint of this.#joined(grads)) this.#advance(joint, (lr ?? joint.options.lr) * joint.options.lrScale)
+    for (const joint of this.#joined(grads)) {
+      this.#advance(joint, (lr ?? joint.options.lr) * joint.options.lrScale, factor)
+    }
   }
 
   #joined(grads: ReadonlyMap<string, Tensor>): Joint<O>[] {
@@ -179,15 +177,16 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
     return all
   }
 
-  #advance({ options, step, paths, changed }: Joint<O>, lr: number): void {
+  #advance({ options, step, paths, changed }: Joint<O>, lr: number, factor: Scalar | undefined): void {
     const kernel = step > 1 ? this.kernel(options, lr, step) : undefined
-    if (kernel && stepByKernel(kernel.name, changed, kernel.attrs)) {
+    if (kernel && stepByKernel(kernel, changed, factor)) {
       for (const path of paths) this.#slots.get(path)!.step = step
       return
     }
     changed.forEach(({ parameter, grad, slots: tensors }, i) => {
       tidy(() => {
-        const { value, slots } = this.update(parameter.value, grad, { step, tensors }, options, lr)
+        const g = factor ? mul(grad, factor) : grad
+        const { value, slots } = this.update(parameter.value, g, { step, tensors }, options, lr)
         for (const slot of Object.values(slots)) keep(slot)
         parameter.assign(value)
         this.#replace(paths[i]!, { step, tensors: slots })

@@ -1,8 +1,8 @@
 import { add, div, type Module, mul, sqrt, square, sub, type Tensor, zerosLike } from '@filature/tensor'
+import type { KernelStep } from './in-place.ts'
 import {
   type CommonOptions,
   commonDefaults,
-  type KernelStep,
   Optimizer,
   type ParameterGroup,
   requireAtLeastZero,

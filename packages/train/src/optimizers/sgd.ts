@@ -1,8 +1,8 @@
 import { add, ConfigError, clone, type Module, mul, sub, type Tensor } from '@filature/tensor'
+import type { KernelStep } from './in-place.ts'
 import {
   type CommonOptions,
   commonDefaults,
-  type KernelStep,
   Optimizer,
   type ParameterGroup,
   requireAtLeastZero,

@@ -10,6 +10,11 @@ export const fused: Entry[] = [
     matrix: [{ gate: normal([5, 37], { std: 2 }), up: normal([5, 37]) }, ({ gate, up }) => t.swiglu(gate, up)],
     'three axes': [{ gate: normal([2, 3, 9]), up: normal([2, 3, 9]) }, ({ gate, up }) => t.swiglu(gate, up)],
   }),
+  ...of('sumOfSquares', {
+    one: [{ x: normal([5, 37]) }, ({ x }) => t.sumOfSquares([x])],
+    several: [{ x: normal([3, 7]), y: normal([11]), z: normal([]) }, ({ x, y, z }) => t.sumOfSquares([x, y, z])],
+    'beyond a block': [{ x: normal([40_000]) }, ({ x }) => t.sumOfSquares([x])],
+  }),
   ...of('rotary', {
     halves: [
       { x: normal([2, 7, 3, 8]), cos: angles([7, 4]), sin: angles([7, 4]) },
