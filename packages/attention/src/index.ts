@@ -45,14 +45,15 @@ export {
   relativePositionIndex,
   relativePositionRows,
 } from './relative.ts'
+export { type RotaryTable, rotaryTable, rotaryTableAt } from './rotary.ts'
 export {
+  type LongRopeScaling,
   type RotaryOptions,
   type RotaryScaling,
-  type RotaryTable,
   rotaryFrequencies,
-  rotaryTable,
-  rotaryTableAt,
-} from './rotary.ts'
+  type YarnScaling,
+  yarnFactor,
+} from './rotary-frequencies.ts'
 export {
   AttentionModule,
   joinHeads,

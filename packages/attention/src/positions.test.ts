@@ -2,7 +2,8 @@ import { gather, init, Rng, reshape, rotary, type Tensor2D, type Tensor4D, tenso
 import { expectClose, forEachBackend, randomTensor } from '@filature/testing'
 import { describe, expect, it } from 'vitest'
 import { transformersCases } from './__fixtures__/rotary-frequencies.ts'
-import { type RotaryScaling, rotaryFrequencies, rotaryTable, rotaryTableAt } from './rotary.ts'
+import { rotaryTable, rotaryTableAt } from './rotary.ts'
+import { type RotaryScaling, rotaryFrequencies } from './rotary-frequencies.ts'
 import { LearnedPositions, sinusoidalPositions, sinusoidalTable } from './sinusoidal.ts'
 
 describe('sinusoidal', () => {
@@ -126,6 +127,7 @@ await forEachBackend(
         undefined,
         { type: 'linear', factor: 3 },
         { type: 'dynamic', factor: 2, maxPositions: 5 },
+        { type: 'yarn', factor: 4, maxPositions: 100 },
       ] as const) {
         const options = { width: 4, scaling }
         const table = rotaryTable(options, { count: 100_001 })

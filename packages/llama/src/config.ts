@@ -77,7 +77,7 @@ export function complete(config: LlamaConfig): Options {
       fail(`the width of the ${what} ${width} must divide by pretraining_tp ${o.pretraining_tp}`)
     }
   }
-  return { ...o, rotary: rotaryScaling(rope_scaling, o.max_position_embeddings) }
+  return { ...o, rotary: rotaryScaling(rope_scaling, o.max_position_embeddings, o.head_dim) }
 }
 
 const llama1 = { vocab_size: 32000, rms_norm_eps: 1e-6, max_position_embeddings: 2048 }

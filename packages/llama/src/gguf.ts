@@ -1,4 +1,4 @@
-import { rotaryFrequencies } from '@filature/attention'
+import { rotaryFrequencies, yarnFactor } from '@filature/attention'
 import { ConfigError } from '@filature/tensor'
 import type { LlamaConfig } from './config.ts'
 import type { RopeScaling } from './rope-scaling.ts'
@@ -43,7 +43,35 @@ function statedScaling(metadata: Record<string, unknown>): RopeScaling | undefin
   const factor = Number(metadata['llama.rope.scaling.factor'] ?? metadata['llama.rope.scale_linear'] ?? 1)
   if (type === 'linear' || (type === 'none' && factor !== 1)) return { rope_type: 'linear', factor }
   if (type === 'none') return undefined
-  throw new ConfigError('llama-rope', `Llama: wanted rope scaling none or linear in the GGUF file, got ${type}.`)
+  if (type === 'yarn') return yarnOf(metadata, factor)
+  throw new ConfigError('llama-rope', `Llama: wanted rope scaling none, linear or yarn in the GGUF file, got ${type}.`)
+}
+
+/** What llama.cpp's other models vary in YaRN, and LLaMA does not. */
+const yarnAsUsual = { yarn_ext_factor: 1, yarn_attn_factor: 1, yarn_log_multiplier: 0 } as const
+
+/** `attn_factor` goes on top of the temperature that the factor gives. */
+function yarnOf(metadata: Record<string, unknown>, factor: number): RopeScaling {
+  const get = (key: string) => {
+    const value = metadata[`llama.rope.scaling.${key}`]
+    return value === undefined ? undefined : Number(value)
+  }
+  for (const [key, usual] of Object.entries(yarnAsUsual)) {
+    const value = get(key) ?? usual
+    if (value !== usual) {
+      throw new ConfigError('llama-rope', `Llama: the GGUF file's YaRN has ${key} ${value}; wanted ${usual}.`)
+    }
+  }
+  const [trained, fast, slow] = [get('original_context_length'), get('yarn_beta_fast'), get('yarn_beta_slow')]
+  const attention = get('attn_factor')
+  return {
+    rope_type: 'yarn',
+    factor,
+    ...(trained === undefined ? {} : { original_max_position_embeddings: trained }),
+    ...(fast === undefined ? {} : { beta_fast: fast }),
+    ...(slow === undefined ? {} : { beta_slow: slow }),
+    ...(attention === undefined ? {} : { attention_factor: attention * yarnFactor(factor) }),
+  }
 }
 
 /** The scaling of LLaMA 3.1 and later that gives these factors: the last and lowest frequency has the whole of it. */

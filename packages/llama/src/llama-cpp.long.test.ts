@@ -64,7 +64,15 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true })
 })
 
-async function ggufOf(model: Llama, ropeFactors?: Float32Array): Promise<Uint8Array> {
+type Key = (w: GgufWriter) => GgufWriter
+const text = (key: string, value: string) => (w: GgufWriter) => w.text(key).u32(8).text(value)
+const number = (key: string, value: number) => (w: GgufWriter) => w.text(key).u32(4).u32(value)
+const real = (key: string, value: number) => (w: GgufWriter) => w.text(key).u32(6).f32(value)
+
+async function ggufOf(
+  model: Llama,
+  { ropeFactors, more = [] }: { ropeFactors?: Float32Array; more?: Key[] } = {},
+): Promise<Uint8Array> {
   const theirs = await openCheckpoint(await saveToBytes(model, { dialect: ggufDialect(config) }))
   const tensors = []
   if (ropeFactors) {
@@ -76,8 +84,6 @@ async function ggufOf(model: Llama, ropeFactors?: Float32Array): Promise<Uint8Ar
     const dims = [...theirs.info(name).shape].reverse()
     tensors.push({ name, dims, type: 0, data: new Uint8Array(values.slice().buffer) })
   }
-  const text = (key: string, value: string) => (w: GgufWriter) => w.text(key).u32(8).text(value)
-  const number = (key: string, value: number) => (w: GgufWriter) => w.text(key).u32(4).u32(value)
   const list = <T>(key: string, type: number, values: readonly T[], put: (w: GgufWriter, value: T) => GgufWriter) => {
     return (w: GgufWriter) => values.reduce(put, w.text(key).u32(9).u32(type).u64(values.length))
   }
@@ -95,15 +101,16 @@ async function ggufOf(model: Llama, ropeFactors?: Float32Array): Promise<Uint8Ar
     number('llama.block_count', config.num_hidden_layers),
     number('llama.attention.head_count', config.num_attention_heads),
     number('llama.attention.head_count_kv', config.num_key_value_heads!),
-    (w: GgufWriter) => w.text('llama.attention.layer_norm_rms_epsilon').u32(6).f32(config.rms_norm_eps!),
+    real('llama.attention.layer_norm_rms_epsilon', config.rms_norm_eps!),
     number('llama.rope.dimension_count', 64),
-    (w: GgufWriter) => w.text('llama.rope.freq_base').u32(6).f32(ropeBase),
+    real('llama.rope.freq_base', ropeBase),
     text('tokenizer.ggml.model', 'llama'),
     list('tokenizer.ggml.tokens', 8, tokens, (w, token) => w.text(token)),
     list('tokenizer.ggml.scores', 6, tokens, (w) => w.f32(0)),
     list('tokenizer.ggml.token_type', 5, kinds, (w, kind) => w.u32(kind)),
     number('tokenizer.ggml.bos_token_id', 1),
     number('tokenizer.ggml.eos_token_id', 2),
+    ...more,
   ]
   return gguf({ keys, tensors })
 }
@@ -149,13 +156,7 @@ describe.skipIf(typeof modules === 'string')(
       const plain = rotaryFrequencies({ width: 64, base: ropeBase })
       const stretched = rotaryFrequencies({ width: 64, base: ropeBase, scaling })
       const model = init(new Llama(config), new Rng(4))
-      await writeFile(
-        path,
-        await ggufOf(
-          model,
-          plain.map((f, i) => f / stretched[i]!),
-        ),
-      )
+      await writeFile(path, await ggufOf(model, { ropeFactors: plain.map((f, i) => f / stretched[i]!) }))
       const { rows } = await ours(path)
       const between = distance(rows, await llamaCpp.logits(path, ids))
       const passedOver = distance(exact, rows)
@@ -163,6 +164,28 @@ describe.skipIf(typeof modules === 'string')(
       expect(between).toBeLessThan(2e-3)
       expect(passedOver).toBeGreaterThan(5 * between)
     }, 300_000)
+
+    it.each([
+      ['YaRN', [number('llama.rope.scaling.original_context_length', 32)]],
+      [
+        'YaRN with a temperature of its own',
+        [number('llama.rope.scaling.original_context_length', 64), real('llama.rope.scaling.attn_factor', 0.7)],
+      ],
+    ])(
+      '%s',
+      async (name, keys) => {
+        const path = join(folder, 'yarn.gguf')
+        const more = [text('llama.rope.scaling.type', 'yarn'), real('llama.rope.scaling.factor', 4), ...keys]
+        await writeFile(path, await ggufOf(init(new Llama(config), new Rng(4)), { more }))
+        const { rows } = await ours(path)
+        const between = distance(rows, await llamaCpp.logits(path, ids))
+        const passedOver = distance(exact, rows)
+        console.log(`${name}: ${between.toExponential(1)}, ${passedOver.toExponential(1)} if passed over`)
+        expect(between).toBeLessThan(2e-3)
+        expect(passedOver).toBeGreaterThan(5 * between)
+      },
+      300_000,
+    )
 
     it.each(formats)(
       '%s',

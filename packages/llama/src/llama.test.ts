@@ -1,3 +1,4 @@
+import { rotaryFrequencies, rotaryTable } from '@filature/attention'
 import { generate } from '@filature/generation'
 import {
   Bf16Store,
@@ -21,7 +22,9 @@ import {
 } from '@filature/tensor'
 import { expectClose, expectNoLeak, forEachBackend, randomIds } from '@filature/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { stretchedCases } from './__fixtures__/stretched-positions.ts'
 import { fromGguf, ggufDialect, Llama, type LlamaConfig, llamaConfig, llamaPresets } from './index.ts'
+import { rotaryScaling } from './rope-scaling.ts'
 
 const small: LlamaConfig = {
   vocab_size: 50,
@@ -92,8 +95,12 @@ describe('configuration', () => {
 
     it('is refused where something of it is missing, unknown or not done here', () => {
       const scaled = (rope_scaling: object) => () => read({ rope_scaling })
-      expect(scaled({ type: 'yarn', factor: 2 })).toThrow(/'yarn'; this scaling is not supported/)
-      expect(scaled({ rope_type: 'longrope', factor: 2 })).toThrow(/'longrope'; this scaling is not supported/)
+      expect(scaled({ type: 'su', factor: 2 })).toThrow(/linear, dynamic, llama3, yarn, longrope, got 'su'/)
+      expect(scaled({ type: 'constructor' })).toThrow(/not supported/)
+      expect(scaled({ type: 'yarn', factor: 2, beta_fast: '32' })).toThrow(/a number above 0 as beta_fast .* got "32"/)
+      expect(scaled({ type: 'yarn', factor: 2, truncate: 1 })).toThrow(/true or false as truncate/)
+      expect(scaled({ type: 'longrope', long_factor: [1] })).toThrow(/as short_factor of rope_scaling of type longrope/)
+      expect(scaled({ type: 'longrope', short_factor: [1], long_factor: [1] })).toThrow(/a list of \d+ numbers above 0/)
       expect(scaled({ factor: 2 })).toThrow(/got 'undefined'/)
       expect(scaled({ type: 'linear' })).toThrow(/as factor of rope_scaling of type linear, got undefined/)
       expect(scaled({ type: 'linear', factor: 0.5 })).toThrow(/factor of 1 or more, got 0.5/)
@@ -104,6 +111,30 @@ describe('configuration', () => {
       expect(() => read({ rope_parameters: { ...llama3, partial_rotary_factor: 0.5 } })).toThrow(/partial_rotary/)
       expect(() => read({ rope_parameters: { full_attention: llama3 } })).toThrow(/not supported/)
     })
+  })
+
+  it.each(stretchedCases)('stretches positions as transformers does: $name', async (stated) => {
+    const { hidden_size, num_attention_heads, max_position_embeddings: most } = stated.config
+    const config = llamaConfig({ ...small, num_key_value_heads: num_attention_heads, ...stated.config })
+    const width = hidden_size / num_attention_heads
+    const scaling = rotaryScaling(config.rope_scaling, most, width)!
+    const options = { width, base: config.rope_theta ?? 10_000, scaling }
+    const length = Math.max(...stated.positions) + 1
+    const frequencies = rotaryFrequencies(options, length)
+    const { cos, sin } = tidy(() => rotaryTable(options, { count: length }))
+    const [c, s] = [await cos.data(), await sin.data()]
+    stated.pairs.forEach((pair, j) => {
+      expect(Math.abs(frequencies[pair]! / stated.frequencies[j]! - 1), `pair ${pair}`).toBeLessThan(1e-6)
+      stated.positions.forEach((p, i) => {
+        // float32 angles: an ulp of the frequency, times the position
+        const tolerance = 2e-6 + 2e-7 * p * frequencies[pair]!
+        const at = p * (width / 2) + pair
+        expect(Math.abs(c[at]! - stated.cos[i]![j]!), `cos of pair ${pair} at ${p}`).toBeLessThan(tolerance)
+        expect(Math.abs(s[at]! - stated.sin[i]![j]!), `sin of pair ${pair} at ${p}`).toBeLessThan(tolerance)
+      })
+    })
+    cos.dispose()
+    sin.dispose()
   })
 
   it('says which numbers do not fit', () => {
@@ -163,12 +194,24 @@ describe('rotary scaling in a GGUF file', () => {
     expect(fromGguf(metadata).rope_scaling).toBeUndefined()
     const linear = { ...metadata, 'llama.rope.scaling.type': 'linear', 'llama.rope.scaling.factor': 4 }
     expect(fromGguf(linear).rope_scaling).toEqual({ rope_type: 'linear', factor: 4 })
+    const of = (key: string) => `llama.rope.scaling.${key}`
+    const yarn = { [of('type')]: 'yarn', [of('factor')]: 4, [of('original_context_length')]: 2048 }
+    const bounds = { [of('yarn_beta_fast')]: 24, [of('attn_factor')]: 0.5, [of('yarn_ext_factor')]: 1 }
+    expect(fromGguf({ ...metadata, ...yarn, ...bounds }).rope_scaling).toEqual({
+      rope_type: 'yarn',
+      factor: 4,
+      original_max_position_embeddings: 2048,
+      beta_fast: 24,
+      attention_factor: 0.5 * (1 + 0.1 * Math.log(4)),
+    })
   })
 
   it('is refused when it is another, and never passed over', () => {
     expect(() => fromGguf(metadata, factorsOf(32).with(20, 3))).toThrow(/not those of LLaMA 3.1/)
     expect(() => fromGguf(metadata, factorsOf(32).slice(4))).toThrow(/not those of LLaMA 3.1/)
-    expect(() => fromGguf({ ...metadata, 'llama.rope.scaling.type': 'yarn' })).toThrow(/yarn/)
+    expect(() => fromGguf({ ...metadata, 'llama.rope.scaling.type': 'longrope' })).toThrow(/longrope/)
+    const yarn = { ...metadata, 'llama.rope.scaling.type': 'yarn', 'llama.rope.scaling.factor': 4 }
+    expect(() => fromGguf({ ...yarn, 'llama.rope.scaling.yarn_ext_factor': 0.5 })).toThrow(/yarn_ext_factor 0.5/)
     expect(() => fromGguf({ ...metadata, 'llama.rope.dimension_count': 32 })).toThrow(/32 of 64/)
     expect(() => fromGguf({ ...metadata, 'llama.expert_count': 8 })).toThrow(/8 experts/)
     const factors = { dtype: 'F32' as const, shape: [32], read: async () => factorsOf(8) }
