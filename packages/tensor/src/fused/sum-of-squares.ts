@@ -5,7 +5,8 @@ import { type FusedOp, type Inputs, runFused } from './op.ts'
 const op: FusedOp<Inputs, object> = {
   name: 'SumOfSquares',
   outputs: ['sum'],
-  composed: (xs) => [tf.addN(Object.values(xs).map((x) => tf.sum(tf.square(x!))))],
+  // the squares of one tensor at a time
+  composed: (xs) => [tf.addN(Object.values(xs).map((x) => tf.tidy(() => tf.sum(tf.square(x!)))))],
 }
 
 /** The squares of all elements of all tensors, at least one, summed: the square of their joint norm. */
