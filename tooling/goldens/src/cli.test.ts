@@ -6,12 +6,16 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { encodeSafetensors } from '@filature/checkpoint'
 import { nodeArguments } from '@filature/testing'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { CaseResult } from './run-case.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
-const root = mkdtempSync(join(tmpdir(), 'goldens-cli-'))
-afterAll(() => rmSync(root, { recursive: true }))
+let root: string
+beforeEach(async () => {
+  root = mkdtempSync(join(tmpdir(), 'goldens-cli-'))
+  await write('doubling_right', [2, 4])
+})
+afterEach(() => rmSync(root, { recursive: true }))
 
 /** Runs the command as `npm run goldens` does. */
 async function goldens(...args: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -41,10 +45,6 @@ async function write(name: string, y: readonly number[]): Promise<void> {
 }
 
 const packages = ['--packages', here('./__fixtures__/packages')] // one sound, one broken
-
-beforeAll(async () => {
-  await write('doubling_right', [2, 4])
-})
 
 it('prints a row for each case and exits 0 when all pass', async () => {
   const { code, out } = await goldens('--backend', 'cpu', '--packages', here('./__fixtures__/sound-packages'))
