@@ -2,6 +2,7 @@ import { BaseTokenizer, type Content } from './base.ts'
 import { TokenizerError } from './errors.ts'
 import { contentOf, missingAddedTokens, specialIdsOf, type TokenizerConfig } from './hugging-face-config.ts'
 import { LibraryTokenizer } from './library.ts'
+import { mendLibrary } from './mend-library.ts'
 import { offsetsOf } from './offsets.ts'
 import { surround, type Template, templateOf } from './template.ts'
 import type { DecodeOptions, SpecialIds } from './tokenizer.ts'
@@ -53,7 +54,8 @@ export class HuggingFaceTokenizer extends BaseTokenizer {
     this.paddingSide = config.padding_side ?? json.padding?.direction?.toLowerCase() ?? 'right'
     this.truncationSide = config.truncation_side ?? json.truncation?.direction?.toLowerCase() ?? 'right'
     this.#padsAstral = json.normalizer?.type === 'BertNormalizer' && json.normalizer.handle_chinese_chars !== false
-    this.#cleanUp = config.clean_up_tokenization_spaces ?? json.decoder?.type === 'WordPiece'
+    const { type, cleanup } = json.decoder ?? {}
+    this.#cleanUp = config.clean_up_tokenization_spaces ?? (type === 'WordPiece' && cleanup !== false)
   }
 
   idToToken(id: number): string | undefined {
@@ -109,6 +111,7 @@ function build(json: TokenizerJson, config: TokenizerConfig, added: readonly Add
       additional_special_tokens: special,
     })
     if (library.model.cache) library.model.cache = new WordCache()
+    mendLibrary(library, json.model.vocab)
     // a malformed section shows when it is first used
     library.encode(PROBE, { add_special_tokens: false })
     library.decode([0], { skip_special_tokens: false, clean_up_tokenization_spaces: false })

@@ -5,12 +5,38 @@ import * as tokenizers from '@huggingface/tokenizers'
 
 /** A whole tokenizer, from a tokenizer.json. */
 export interface LibraryTokenizer {
-  /** A BPE model has a cache of words. */
-  readonly model: { cache?: LibraryCache }
+  readonly model: LibraryModel
+  readonly decoder: LibraryDecoder | null
+  readonly added_tokens: readonly { readonly id: number; readonly content: string; readonly single_word: boolean }[]
+  /** By their contents, as they are and normalized. */
+  readonly added_tokens_map: ReadonlyMap<string, { readonly single_word: boolean }>
+  readonly splitter_unnormalized: LibrarySplitter
+  readonly splitter_normalized: LibrarySplitter
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[]; tokens: string[] }
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string
   token_to_id(token: string): number | undefined
   id_to_token(id: number): string | undefined
+}
+
+interface LibraryModel {
+  /** A BPE model has one, of words. */
+  cache?: LibraryCache
+  readonly fuse_unk: boolean
+  readonly tokens_to_ids: Map<string, number>
+  /** The pieces of words. */
+  _call(words: readonly string[]): string[]
+}
+
+/** Cuts a text at its added tokens. */
+interface LibrarySplitter {
+  split(text: string): string[]
+}
+
+export interface LibraryDecoder {
+  /** Of steps that decode bytes. */
+  text_decoder?: TextDecoder
+  /** Of a sequence. */
+  readonly decoders?: readonly LibraryDecoder[]
 }
 
 interface LibraryCache {

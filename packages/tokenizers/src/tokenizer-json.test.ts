@@ -33,6 +33,75 @@ describe('steps that the library reads otherwise than the format', () => {
     expect(words({ type: 'Whitespace' }, 'café, l’été!?')).toEqual(['café', ',', 'l', '’', 'été', '!?'])
   })
 
+  it('WhitespaceSplit splits where Unicode has white space', () => {
+    expect(words({ type: 'WhitespaceSplit' }, 'a\uFEFFb\u0085c d')).toEqual(['a\uFEFFb', 'c', 'd'])
+  })
+
+  it('unknown pieces are one within a word only', () => {
+    const tokenizer = new HuggingFaceTokenizer({
+      pre_tokenizer: { type: 'WhitespaceSplit' },
+      model: { type: 'BPE', vocab: { '?': 0, a: 1 }, merges: [], unk_token: '?', fuse_unk: true },
+    })
+    expect(tokenizer.encode('axy zw a').ids).toEqual([1, 0, 0, 1])
+  })
+
+  it('a single_word token is found where it stands alone', () => {
+    const vocab = Object.fromEntries([...'abAB_. xé'].map((c, id) => [c, id]))
+    const encode = (text: string, normalized: boolean) =>
+      new HuggingFaceTokenizer({
+        added_tokens: [{ id: 9, content: 'AB', single_word: true, normalized }],
+        normalizer: { type: 'Sequence', normalizers: [] },
+        model: { type: 'BPE', vocab, merges: [] },
+      })
+        .encode(text)
+        .ids.join()
+    for (const normalized of [false, true]) {
+      expect(encode('AB', normalized)).toBe('9')
+      expect(encode('a AB.', normalized)).toBe('0,6,9,5')
+      expect(encode('aAB AB', normalized)).toBe('0,2,3,6,9')
+      expect(encode('ABx', normalized)).toBe('2,3,7')
+      expect(encode('éAB_', normalized)).toBe('8,2,3,4')
+      expect(encode('ABAB', normalized)).toBe('2,3,2,3')
+    }
+  })
+
+  it('a single_word token is no word of the model', () => {
+    const tokenizer = new HuggingFaceTokenizer({
+      added_tokens: [{ id: 4, content: 'ab', single_word: true }],
+      model: {
+        type: 'WordPiece',
+        unk_token: '?',
+        continuing_subword_prefix: '##',
+        max_input_chars_per_word: 100,
+        vocab: { '?': 0, a: 1, '##b': 2, '##c': 3 },
+      },
+    })
+    expect(tokenizer.encode('abc').ids).toEqual([1, 2, 3])
+    expect(tokenizer.encode('ab').ids).toEqual([4])
+    expect(tokenizer.tokenToId('ab')).toBe(4)
+    expect(tokenizer.decode([4])).toBe('ab')
+  })
+
+  it('byte fallback keeps U+FEFF', () => {
+    const bytes = ['<0xEF>', '<0xBB>', '<0xBF>']
+    const vocab = Object.fromEntries(bytes.map((byte, id) => [byte, id]))
+    const decode = (decoder: object) =>
+      new HuggingFaceTokenizer({ decoder, model: { type: 'BPE', vocab, merges: [], byte_fallback: true } }).decode([
+        0, 1, 2, 0, 1, 2,
+      ])
+    expect(decode({ type: 'ByteFallback' })).toBe('\uFEFF\uFEFF')
+    expect(decode({ type: 'Sequence', decoders: [{ type: 'ByteFallback' }, { type: 'Fuse' }] })).toBe('\uFEFF\uFEFF')
+  })
+
+  it('a WordPiece decoder with cleanup: false leaves spaces', () => {
+    const model = { type: 'WordPiece', unk_token: '.', vocab: { a: 0, '.': 1 } }
+    const decode = (cleanup?: boolean, config = {}) =>
+      new HuggingFaceTokenizer({ decoder: { type: 'WordPiece', prefix: '##', cleanup }, model }, config).decode([0, 1])
+    expect(decode(false)).toBe('a .')
+    expect(decode(true)).toBe('a.')
+    expect(decode(false, { clean_up_tokenization_spaces: true })).toBe('a.')
+  })
+
   it('Punctuation isolates each mark', () => {
     expect(words({ type: 'Punctuation' }, 'a...b')).toEqual(['a', '.', '.', '.', 'b'])
     expect(words({ type: 'Punctuation', behavior: 'Contiguous' }, 'a...b')).toEqual(['a', '...', 'b'])

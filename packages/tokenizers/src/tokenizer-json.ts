@@ -103,6 +103,8 @@ function preTokenizer(step: Section): Section {
       return replacing(step)
     case 'Whitespace': // there: ASCII letters only
       return matches('\\w+|[^\\w\\s]+')
+    case 'WhitespaceSplit': // there: U+FEFF is a space, U+0085 none
+      return matches('[^\\p{White_Space}]+')
     case 'Punctuation': // there: runs of punctuation
       return split(PUNCTUATION, step.behavior ?? 'Isolated', false)
     case 'Digits': // there: ASCII digits

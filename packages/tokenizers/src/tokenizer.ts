@@ -75,7 +75,7 @@ export interface DecodeOptions {
   readonly skipSpecialTokens?: boolean
   /**
    * Remove the spaces before `.`, `,`, `?`, `!` and English contractions that WordPiece's decoder would leave. Default:
-   * what the tokenizer's configuration says, else only for WordPiece.
+   * what the tokenizer's configuration says, else only for WordPiece, unless its decoder has `cleanup: false`.
    */
   readonly cleanUpSpaces?: boolean | undefined
 }
