@@ -72,7 +72,7 @@ export async function read(scores: Tensor2D): Promise<Float32Array> {
 
 function choose(scores: Float32Array): number {
   const best = argmax(scores)
-  if (Number.isNaN(scores[best])) throw notNumbers()
+  if (Number.isNaN(scores[best]) || scores[best] === -Infinity) throw notNumbers()
   return best
 }
 

@@ -6,6 +6,8 @@ import { TinyLlama, type TinySource } from '../goldens/tiny-llama.ts'
 import { generate, stream } from './generate.ts'
 import type { GenerateOptions, TextStream } from './options.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 const config = { vocab_size: 24, hidden_size: 8, num_hidden_layers: 2, num_attention_heads: 2, rms_norm_eps: 1e-6 }
 
 /** Random weights by name. */
@@ -189,10 +191,41 @@ describe('generate', () => {
     await refused({ maxNewTokens: 1, numReturnSequences: 2 }, 'generation-option')
     await refused({ maxNewTokens: 1, stopStrings: ['x'] }, 'generation-option')
     await refused({ maxNewTokens: 1, numBeams: 2, sample: true, rng: 1 }, 'generation-option')
+    for (const sampling of [
+      { topP: Number.NaN },
+      { minP: Number.NaN },
+      { typicalP: Number.NaN },
+      { topK: Number.NaN },
+    ]) {
+      await refused({ maxNewTokens: 1, sample: true, rng: 1, ...sampling }, 'generation-option')
+    }
+    await refused({ maxNewTokens: 1, minLength: Number.NaN, eosIds: 2 }, 'generation-option')
+    await refused({ maxNewTokens: 1, numBeams: 2, lengthPenalty: Number.NaN }, 'generation-option')
+    await refused({ maxNewTokens: 1, numBeams: 2, earlyStopping: 'Never' as 'never' }, 'generation-option')
+    await refused({ maxNewTokens: 1 }, 'prompt-id', [1, 2.5])
+    await refused({ maxNewTokens: 1 }, 'prompt-id', [[1], [2, undefined as unknown as number]])
     await refused({ maxNewTokens: 1 }, 'empty-prompt', [])
     await refused({ maxNewTokens: 1 }, 'empty-prompt', [[1], []])
     const right = { shape: [1, 2] as const, ids: Int32Array.from([1, 0]), attentionMask: Int32Array.from([1, 0]) }
     await expect(generate(model, right, { maxNewTokens: 1 })).rejects.toMatchObject({ code: 'right-padding' })
+  })
+
+  it('begins behind a forced first token', async () => {
+    const [plain] = await ids([1], { forcedBosId: 5 })
+    const [row] = await ids([1], { forcedBosId: 5, beginSuppressIds: [5, plain![1]!] })
+    expect(row![0]).toBe(5) // as in the reference, the first token that is chosen is the one restricted
+    expect(row![1]).not.toBe(plain![1])
+    const [chosen] = await ids([1, 1], { forcedBosId: 5 }) // behind a longer prompt nothing is forced
+    expect((await ids([1, 1], { forcedBosId: 5, beginSuppressIds: [chosen![0]!] }))[0]![0]).not.toBe(chosen![0])
+  })
+
+  it('refuses to go on where every token is removed, greedy or drawn', async () => {
+    const suppressIds = Array.from({ length: 24 }, (_, id) => id)
+    for (const options of [{}, { sample: true, rng: 1 }]) {
+      await expect(ids([1], { suppressIds, ...options })).rejects.toThrow(
+        expect.objectContaining({ code: 'scores-not-finite' }),
+      )
+    }
   })
 
   it('says so when scores are not numbers, and leaves nothing behind', async () => {

@@ -13,6 +13,8 @@ import {
 } from './processors.ts'
 import { minP, temperature, topK, topP, typicalP } from './warpers.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 const run = (process: LogitsProcessor, scores: ArrayLike<number>, ids: number[] = [], promptLength = ids.length) => {
   const out = Float32Array.from(scores)
   process(out, { ids: Int32Array.from(ids), promptLength })
@@ -51,6 +53,20 @@ describe('restrictions', () => {
         },
       ),
     )
+  })
+
+  it('suppressAtBegin passes over tokens that are forced', () => {
+    expect(removed(run(suppressAtBegin([1]), [0, 0], [5], 1))).toEqual([1])
+    expect(removed(run(suppressAtBegin([1], 1), [0, 0], [5], 1))).toEqual([])
+    expect(removed(run(suppressAtBegin([1], 1), [0, 0], [5, 0], 1))).toEqual([1])
+  })
+
+  it('refuses ids and lengths that are none', () => {
+    const code = expect.objectContaining({ code: 'generation-option' })
+    expect(() => badWords([[1, -1]])).toThrow(code)
+    expect(() => forcedBos(-1)).toThrow(code)
+    expect(() => forcedEos(5, [0.5])).toThrow(code)
+    expect(() => minNewTokens(Number.NaN, [1])).toThrow(code)
   })
 
   it('badWords removes the token that would end one', () => {

@@ -7,9 +7,17 @@ const refuse = (option: string, wanted: string, got: unknown): never => {
   throw new ConfigError('generation-option', `generation: wanted ${option} ${wanted}, got ${got}.`)
 }
 
+function requireIds(option: string, ids: readonly number[]): void {
+  if (!ids.every((id) => Number.isInteger(id) && id >= 0)) refuse(option, 'to be token ids, whole numbers from 0', ids)
+}
+
+function requireLength(option: string, length: number): void {
+  if (!(length >= 0)) refuse(option, 'to be a number of tokens', length)
+}
+
 /** Ids of a vocabulary, checked when the width of the scores is first known. */
 function remover(option: string, ids: readonly number[]): (scores: Float32Array) => void {
-  if (!ids.every((id) => Number.isInteger(id) && id >= 0)) refuse(option, 'to be token ids', ids)
+  requireIds(option, ids)
   return (scores) => {
     for (const id of ids) {
       if (id >= scores.length) refuse(option, `to hold ids below the vocabulary's ${scores.length}`, id)
@@ -55,6 +63,7 @@ export function noRepeatNgram(size: number): LogitsProcessor {
 
 /** No end before the row, the prompt included, has `length` tokens. */
 export function minLength(length: number, eosIds: readonly number[]): LogitsProcessor {
+  requireLength('minLength', length)
   const remove = remover('eosIds', eosIds)
   return (scores, { ids }) => {
     if (ids.length < length) remove(scores)
@@ -63,6 +72,7 @@ export function minLength(length: number, eosIds: readonly number[]): LogitsProc
 
 /** No end before `count` tokens are generated. */
 export function minNewTokens(count: number, eosIds: readonly number[]): LogitsProcessor {
+  requireLength('minNewTokens', count)
   const remove = remover('eosIds', eosIds)
   return (scores, { ids, promptLength }) => {
     if (ids.length - promptLength < count) remove(scores)
@@ -74,17 +84,21 @@ export function suppress(ids: readonly number[]): LogitsProcessor {
   return remover('suppressIds', ids)
 }
 
-/** These tokens do not come as the first generated one. */
-export function suppressAtBegin(ids: readonly number[]): LogitsProcessor {
+/**
+ * These tokens do not come as the first generated one.
+ * @param forced generated tokens before that one which are not chosen: 1 behind `forcedBos`
+ */
+export function suppressAtBegin(ids: readonly number[], forced = 0): LogitsProcessor {
   const remove = remover('beginSuppressIds', ids)
   return (scores, row) => {
-    if (row.ids.length === row.promptLength) remove(scores)
+    if (row.ids.length === row.promptLength + forced) remove(scores)
   }
 }
 
 /** None of these sequences of tokens comes; one that is a single token is removed always. */
 export function badWords(sequences: readonly (readonly number[])[]): LogitsProcessor {
   if (sequences.some((ids) => ids.length === 0)) refuse('badWords', 'to be sequences of at least one id', '[]')
+  requireIds('badWords', sequences.flat())
   return (scores, { ids }) => {
     for (const word of sequences) {
       const start = ids.length - (word.length - 1)
@@ -106,6 +120,7 @@ function force(scores: Float32Array, ids: readonly number[]): void {
 
 /** The token behind a prompt of one token is this one: the target language of a translation model, say. */
 export function forcedBos(id: number): LogitsProcessor {
+  requireIds('forcedBosId', [id])
   return (scores, { ids }) => {
     if (ids.length === 1) force(scores, [id])
   }
@@ -113,6 +128,7 @@ export function forcedBos(id: number): LogitsProcessor {
 
 /** The last token before `maxLength` ends the row. */
 export function forcedEos(maxLength: number, eosIds: readonly number[]): LogitsProcessor {
+  requireIds('forcedEosIds', eosIds)
   return (scores, { ids }) => {
     if (ids.length === maxLength - 1) force(scores, eosIds)
   }

@@ -84,6 +84,13 @@ function padLeft(prompt: readonly number[] | readonly (readonly number[])[], pad
   for (const [i, row] of rows.entries()) {
     if (row.length === 0)
       throw new ShapeError('empty-prompt', `generation: row ${i} of the prompt is empty; give it a bos token.`)
+    const wrong = row.findIndex((id) => !(Number.isInteger(id) && id >= 0))
+    if (wrong >= 0) {
+      throw new ConfigError(
+        'prompt-id',
+        `generation: wanted token ids, whole numbers from 0, got ${row[wrong]} at place ${wrong} of row ${i} of the prompt.`,
+      )
+    }
     ids.set(row, (i + 1) * width - row.length)
     attentionMask.fill(1, (i + 1) * width - row.length, (i + 1) * width)
   }

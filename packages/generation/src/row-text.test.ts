@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RowText } from './row-text.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 const pieces = (parts: readonly string[]) => ({ push: (id: number) => parts[id]!, end: () => '' })
 
 describe('RowText', () => {

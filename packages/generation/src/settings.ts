@@ -62,6 +62,11 @@ export function settle(options: GenerateOptions, promptLength: number): Settings
       refuse('a beam search ends by eosIds only; leave out the stops.')
     if (options.returnScores) refuse('returnScores is not supported in a beam search.')
   }
+  const { lengthPenalty = 1, earlyStopping = false } = options
+  if (!Number.isFinite(lengthPenalty)) refuse(`wanted lengthPenalty to be a finite number, got ${lengthPenalty}.`)
+  if (typeof earlyStopping !== 'boolean' && earlyStopping !== 'never') {
+    refuse(`wanted earlyStopping to be true, false or 'never', got ${JSON.stringify(earlyStopping)}.`)
+  }
   const maxLength = lengthLimit(options, promptLength)
   return {
     maxLength,
@@ -70,11 +75,14 @@ export function settle(options: GenerateOptions, promptLength: number): Settings
     stopSequences,
     stopStrings,
     text: options.text,
-    process: chain([...restrictions(options, eosIds, maxLength), ...(options.sample ? shapes(options) : [])]),
+    process: chain([
+      ...restrictions(options, { eosIds, maxLength, promptLength }),
+      ...(options.sample ? shapes(options) : []),
+    ]),
     rng: options.sample ? (typeof options.rng === 'number' ? new Rng(options.rng) : options.rng) : undefined,
     numBeams,
-    lengthPenalty: options.lengthPenalty ?? 1,
-    earlyStopping: options.earlyStopping ?? false,
+    lengthPenalty,
+    earlyStopping,
     numReturnSequences,
     useCache: options.useCache ?? true,
     returnScores: options.returnScores ?? false,
@@ -97,29 +105,38 @@ function lengthLimit({ maxNewTokens, maxLength }: GenerateOptions, promptLength:
   return maxLength
 }
 
+/** Whether a number is given that has an effect; NaN is, so that its processor refuses it. */
+const isOn = (value: number | undefined): value is number => value !== undefined && value !== 0
+
 /** In the reference's order. */
-function restrictions(options: GenerateOptions, eosIds: readonly number[], maxLength: number): LogitsProcessor[] {
+function restrictions(
+  options: GenerateOptions,
+  { eosIds, maxLength, promptLength }: { eosIds: readonly number[]; maxLength: number; promptLength: number },
+): LogitsProcessor[] {
   const out: LogitsProcessor[] = []
   const { repetitionPenalty: penalty, noRepeatNgram: ngram } = options
   if (penalty !== undefined && penalty !== 1) out.push(repetitionPenalty(penalty))
-  if (ngram) out.push(noRepeatNgram(ngram))
+  if (isOn(ngram)) out.push(noRepeatNgram(ngram))
   if (options.badWords?.length) out.push(badWords(options.badWords))
-  if (options.minLength && eosIds.length > 0) out.push(minLength(options.minLength, eosIds))
-  if (options.minNewTokens && eosIds.length > 0) out.push(minNewTokens(options.minNewTokens, eosIds))
+  if (isOn(options.minLength) && eosIds.length > 0) out.push(minLength(options.minLength, eosIds))
+  if (isOn(options.minNewTokens) && eosIds.length > 0) out.push(minNewTokens(options.minNewTokens, eosIds))
   if (options.forcedBosId !== undefined) out.push(forcedBos(options.forcedBosId))
   const last = listOf(options.forcedEosIds)
   if (last.length > 0) out.push(forcedEos(maxLength, last))
   if (options.suppressIds?.length) out.push(suppress(options.suppressIds))
-  if (options.beginSuppressIds?.length) out.push(suppressAtBegin(options.beginSuppressIds))
+  if (options.beginSuppressIds?.length) {
+    const forced = options.forcedBosId !== undefined && promptLength === 1 ? 1 : 0
+    out.push(suppressAtBegin(options.beginSuppressIds, forced))
+  }
   return [...out, ...(options.processors ?? [])]
 }
 
 function shapes(options: GenerateOptions): LogitsProcessor[] {
   const out: LogitsProcessor[] = []
   if (options.temperature !== undefined && options.temperature !== 1) out.push(temperature(options.temperature))
-  if (options.topK) out.push(topK(options.topK))
-  if (options.topP !== undefined && options.topP < 1) out.push(topP(options.topP))
-  if (options.minP) out.push(minP(options.minP))
-  if (options.typicalP !== undefined && options.typicalP < 1) out.push(typicalP(options.typicalP))
+  if (isOn(options.topK)) out.push(topK(options.topK))
+  if (options.topP !== undefined && !(options.topP >= 1)) out.push(topP(options.topP))
+  if (isOn(options.minP)) out.push(minP(options.minP))
+  if (options.typicalP !== undefined && !(options.typicalP >= 1)) out.push(typicalP(options.typicalP))
   return out
 }
