@@ -34,6 +34,11 @@ export interface LlamaConfig {
 
 export type Options = Omit<Required<LlamaConfig>, 'rope_scaling'> & { rotary: RotaryScaling | undefined }
 
+const whole = [
+  ...(['vocab_size', 'hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads'] as const),
+  ...(['num_key_value_heads', 'max_position_embeddings', 'pretraining_tp'] as const),
+]
+
 /** Fills in the defaults and refuses what cannot be built. */
 export function complete(config: LlamaConfig): Options {
   const { rope_scaling, ...given } = config
@@ -58,6 +63,9 @@ export function complete(config: LlamaConfig): Options {
   }
   const fail = (message: string): never => {
     throw new ConfigError('llama-config', `Llama: ${message}; check config.json.`)
+  }
+  for (const key of whole) {
+    if (!Number.isInteger(o[key]) || o[key] < 1) fail(`wanted ${key} as a whole number from 1, got ${o[key]}`)
   }
   if (!Number.isInteger(o.head_dim)) {
     fail(`hidden_size ${o.hidden_size} must divide by num_attention_heads ${o.num_attention_heads}`)

@@ -10,6 +10,7 @@ import type { RopeScaling } from './rope-scaling.ts'
  */
 export function fromGguf(metadata: Record<string, unknown>, ropeFactors?: ArrayLike<number>): LlamaConfig {
   const get = (key: string, fallback?: number) => Number(metadata[`llama.${key}`] ?? fallback)
+  checkHeader(metadata)
   const tokens = metadata['tokenizer.ggml.tokens'] as unknown[] | undefined
   const C = get('embedding_length')
   const H = get('attention.head_count')
@@ -22,7 +23,7 @@ export function fromGguf(metadata: Record<string, unknown>, ropeFactors?: ArrayL
     throw new ConfigError('llama-gguf', `Llama: the GGUF file turns ${rotated} of ${D} features, wanted all of them.`)
   }
   const rope_theta = get('rope.freq_base', 10000)
-  const scaling = ropeFactors ? stretchOf(ropeFactors, D, rope_theta) : statedScaling(metadata)
+  const scaling = scalingOf(metadata, ropeFactors && stretchOf(ropeFactors, D, rope_theta))
   return {
     vocab_size: get('vocab_size', tokens?.length),
     hidden_size: C,
@@ -35,14 +36,45 @@ export function fromGguf(metadata: Record<string, unknown>, ropeFactors?: ArrayL
     max_position_embeddings: get('context_length', 2048),
     rope_theta,
     ...(scaling ? { rope_scaling: scaling } : {}),
+    ...idOf('bos_token_id', metadata['tokenizer.ggml.bos_token_id']),
+    ...idOf('eos_token_id', metadata['tokenizer.ggml.eos_token_id']),
   }
 }
 
+const idOf = (key: string, value: unknown) => (value === undefined ? {} : { [key]: Number(value) })
+
+function checkHeader(metadata: Record<string, unknown>): void {
+  const architecture = metadata['general.architecture'] ?? 'llama'
+  if (architecture !== 'llama') {
+    throw new ConfigError('llama-gguf', `Llama: wanted a GGUF file of the architecture llama, got ${architecture}.`)
+  }
+  const needed = ['embedding_length', 'feed_forward_length', 'block_count', 'attention.head_count']
+  const missing = needed.map((key) => `llama.${key}`).filter((key) => metadata[key] === undefined)
+  if (missing.length > 0) {
+    throw new ConfigError(
+      'llama-gguf',
+      `Llama: the GGUF file's metadata lacks ${missing.join(', ')}; pass Object.fromEntries(checkpoint.metadata).`,
+    )
+  }
+}
+
+/** What the header says, or the file's factors; both at once are of no published model. */
+function scalingOf(metadata: Record<string, unknown>, stretch: RopeScaling | undefined): RopeScaling | undefined {
+  const stated = statedScaling(metadata)
+  if (stated && stretch && stretch.rope_type !== 'default') {
+    throw new ConfigError(
+      'llama-rope',
+      `Llama: the GGUF file has rope scaling of type ${stated.rope_type} and rope_freqs.weight beside it; wanted one of them.`,
+    )
+  }
+  return stated ?? stretch
+}
+
 function statedScaling(metadata: Record<string, unknown>): RopeScaling | undefined {
-  const type = metadata['llama.rope.scaling.type'] ?? 'none'
+  const type = metadata['llama.rope.scaling.type'] ?? 'linear'
   const factor = Number(metadata['llama.rope.scaling.factor'] ?? metadata['llama.rope.scale_linear'] ?? 1)
-  if (type === 'linear' || (type === 'none' && factor !== 1)) return { rope_type: 'linear', factor }
-  if (type === 'none') return undefined
+  if (type === 'none' || (type === 'linear' && factor === 1)) return undefined // 'none' heeds no factor
+  if (type === 'linear') return { rope_type: 'linear', factor }
   if (type === 'yarn') return yarnOf(metadata, factor)
   throw new ConfigError('llama-rope', `Llama: wanted rope scaling none, linear or yarn in the GGUF file, got ${type}.`)
 }

@@ -170,7 +170,8 @@ describe('configuration', () => {
 })
 
 describe('rotary scaling in a GGUF file', () => {
-  const metadata = { 'llama.embedding_length': 128, 'llama.attention.head_count': 2, 'llama.rope.freq_base': 500000 }
+  const sizes = { 'llama.embedding_length': 128, 'llama.feed_forward_length': 256, 'llama.block_count': 2 }
+  const metadata = { ...sizes, 'llama.attention.head_count': 2, 'llama.rope.freq_base': 500000 }
   /** As llama.cpp's converter computes them of config.json. */
   const factorsOf = (factor: number) =>
     Float32Array.from({ length: 32 }, (_, i) => {

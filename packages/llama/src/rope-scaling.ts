@@ -20,8 +20,8 @@ export interface RopeScaling {
   /** Of yarn and longrope: what cosines and sines are multiplied by. */
   attention_factor?: number | null
   /** Of yarn: the same as a ratio of two. */
-  mscale?: number
-  mscale_all_dim?: number
+  mscale?: number | null
+  mscale_all_dim?: number | null
   /** Of longrope: what each frequency is divided by, within the trained length and beyond it. */
   short_factor?: readonly number[]
   long_factor?: readonly number[]
@@ -140,6 +140,6 @@ function turnsOf({ low_freq_factor: low, high_freq_factor: high }: RopeScaling) 
 }
 
 function yarnTemperature(factor: number, { mscale, mscale_all_dim }: RopeScaling): number {
-  if (mscale === undefined || mscale_all_dim === undefined) return yarnFactor(factor)
+  if (!mscale || !mscale_all_dim) return yarnFactor(factor)
   return yarnFactor(factor, mscale) / yarnFactor(factor, mscale_all_dim)
 }

@@ -30,16 +30,12 @@ export async function describeGguf(target: string): Promise<Described> {
   const config = {
     ...fromGguf(metadata, ropeFactors as Float32Array | undefined),
     tie_word_embeddings: !checkpoint.has('output.weight'),
-    ...idOf('bos_token_id', metadata['tokenizer.ggml.bos_token_id']),
-    ...idOf('eos_token_id', metadata['tokenizer.ggml.eos_token_id']),
   }
   const tokenizer = async () => ggufTokenizer(metadata, target)
   return { name: basename(target), model: llamaOf(config), checkpoint, dialect: ggufDialect(config), tokenizer }
 }
 
 const ropeFreqs = 'rope_freqs.weight'
-
-const idOf = (key: string, value: unknown) => (value === undefined ? {} : { [key]: Number(value) })
 
 /** Meta's own folder: params.json, consolidated.00.pth and its further parts; tokenizer.model there or one folder up. */
 export async function describeMeta(target: string): Promise<Described> {
