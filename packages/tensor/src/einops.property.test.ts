@@ -7,6 +7,8 @@ import { ShapeError } from './errors.ts'
 import { tidy } from './memory.ts'
 import { sizeOf, type Tensor } from './types.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 beforeAll(() => tf.setBackend('cpu'))
 
 const NAMES = ['a', 'b', 'c', 'd', 'e']
@@ -171,6 +173,11 @@ describe('einsum', () => {
       { numRuns: 200 },
     )
   })
+})
+
+it('einsum refuses a result that names an axis twice', () => {
+  for (const pattern of ['a 1 -> 1 1', 'ab->aa'])
+    expect(() => einsum(pattern, counting([1, 1]))).toThrow(/the result names an axis twice/)
 })
 
 describe('any text as a pattern', () => {

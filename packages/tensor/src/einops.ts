@@ -201,6 +201,7 @@ export function einsum<R extends Tensor = Tensor>(pattern: string, ...tensors: T
   })
   const unknown = result.filter((name) => sizes[name] === undefined)
   if (unknown.length) fail(pattern, `${unknown.join(', ')} of the result stands in no operand`)
+  if (new Set(result).size !== result.length) fail(pattern, 'the result names an axis twice')
 
   let x = tensors[0]!
   let names = operands[0]!
