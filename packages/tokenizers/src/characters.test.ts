@@ -2,6 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CharTokenizer } from './characters.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 describe('CharTokenizer', () => {
   const tokenizer = CharTokenizer.fromText('hello wörld 😀')
 

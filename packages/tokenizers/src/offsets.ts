@@ -24,7 +24,7 @@ export function offsetsOf(
   unk: number | undefined,
   ids: readonly number[],
 ): Offset[] {
-  const folded = fold(text, json.normalizer, json.model.type !== 'WordPiece')
+  const folded = fold(text, json.normalizer, marksSpaces(json))
   const added = new Set((json.added_tokens ?? []).map(({ content }) => content))
   const surface = surfaceOf(json, added)
   const trims = json.post_processor?.trim_offsets === true
@@ -102,10 +102,16 @@ function find(folded: Folded, from: number, wanted: readonly number[] | undefine
   return folded.bytes.length
 }
 
+const isByteLevel = ({ pre_tokenizer, normalizer }: TokenizerJson) =>
+  JSON.stringify([pre_tokenizer, normalizer]).includes('"ByteLevel"')
+
+/** Whether ▁ stands for a space; to bytes and to WordPiece it is a character like others. */
+const marksSpaces = (json: TokenizerJson) => json.model.type !== 'WordPiece' && !isByteLevel(json)
+
 /** A token's own bytes: without the model's marks, byte-level letters as bytes. */
-function surfaceOf({ model, pre_tokenizer, normalizer }: TokenizerJson, added: ReadonlySet<string>) {
-  const steps = JSON.stringify([pre_tokenizer, normalizer])
-  const byteLevel = steps.includes('"ByteLevel"')
+function surfaceOf(json: TokenizerJson, added: ReadonlySet<string>) {
+  const { model } = json
+  const byteLevel = isByteLevel(json)
   const prefix: string = model.type === 'WordPiece' ? (model.continuing_subword_prefix ?? '##') : ''
   return (token: string): readonly number[] => {
     if (added.has(token)) return [...encoder.encode(token)]
@@ -118,13 +124,13 @@ function surfaceOf({ model, pre_tokenizer, normalizer }: TokenizerJson, added: R
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a section of a json file
-function fold(text: string, normalizer: any, marksSpaces: boolean): Folded {
+function fold(text: string, normalizer: any, marks: boolean): Folded {
   const folded: Folded = { bytes: [], start: [], end: [] }
   const change = folding(normalizer)
   let at = 0
   for (const character of text) {
     const changed = change(character)
-    for (const byte of encoder.encode(marksSpaces ? changed.replaceAll('▁', ' ') : changed)) {
+    for (const byte of encoder.encode(marks ? changed.replaceAll('▁', ' ') : changed)) {
       folded.bytes.push(byte)
       folded.start.push(at)
       folded.end.push(at + character.length)

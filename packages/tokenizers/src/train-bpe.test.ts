@@ -4,6 +4,8 @@ import { TEXTS } from './__fixtures__/texts.ts'
 import { HuggingFaceTokenizer } from './hugging-face.ts'
 import { trainBpe } from './train-bpe.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 /** The definition, counted anew before every merge. */
 function slowly(text: string, merges: number, minFrequency: number): [string, string][] {
   const bytes = Object.keys(trainBpe('', { vocabSize: 256 }).model.vocab)
