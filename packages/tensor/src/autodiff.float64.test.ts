@@ -5,6 +5,8 @@ import { numbersOf, programs, run } from './__fixtures__/random-program.ts'
 import { differentiate } from './autodiff.ts'
 import { tidy } from './memory.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 beforeAll(() => tf.setBackend('cpu'))
 
 const STEP = 1e-5

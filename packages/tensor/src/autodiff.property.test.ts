@@ -6,6 +6,8 @@ import { differentiate } from './autodiff.ts'
 import { keep, liveMemory, tidy } from './memory.ts'
 import type { Tensor } from './types.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 beforeAll(() => tf.setBackend('cpu'))
 
 const inputsOf = (program: Program): Tensor[] =>

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
 import { changesetProblems } from './changesets.ts'
+import { drawProblems } from './draws.ts'
 import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { manifestProblems, readManifests } from './manifests.ts'
@@ -12,6 +13,7 @@ const problems = [
   ...manifestProblems(readManifests(root), arrows),
   ...(await importProblems(root, arrows)),
   ...banProblems(root),
+  ...drawProblems(root),
   ...fileProblems(root),
   ...changesetProblems(root),
 ]

@@ -5,10 +5,11 @@ const skipped = new Set(['node_modules', 'dist', 'build', 'prebuilds', '__fixtur
 const vague = new Set(['utils', 'util', 'shared', 'common', 'helpers', 'misc'])
 const most = 400
 
-function* sources(folder: string): Generator<string> {
+/** What people write in a folder: no builds, no fixtures. */
+export function* sourcesOf(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
-    if (entry.isDirectory() && !skipped.has(entry.name)) yield* sources(path)
+    if (entry.isDirectory() && !skipped.has(entry.name)) yield* sourcesOf(path)
     else if (entry.isFile() && /\.(ts|mts|mjs|cjs|cpp|h)$/.test(entry.name)) yield path
   }
 }
@@ -16,7 +17,7 @@ function* sources(folder: string): Generator<string> {
 /** A file tells one idea: it has a name that says which, and an end. */
 export function fileProblems(root: string): string[] {
   return ['packages', 'apps', 'tooling'].flatMap((parent) =>
-    [...sources(join(root, parent))].flatMap((path) => {
+    [...sourcesOf(join(root, parent))].flatMap((path) => {
       const name = relative(root, path)
       const lines = readFileSync(path, 'utf8').split('\n').length - 1
       const problems = lines > most ? [`${name}: ${lines} lines; split it by idea at ${most}`] : []

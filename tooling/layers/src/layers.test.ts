@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Arrows, arrows, listProblems } from './arrows.ts'
 import { banProblems } from './bans.ts'
 import { changesetProblems } from './changesets.ts'
+import { drawProblems } from './draws.ts'
 import { fileProblems } from './files.ts'
 import { importProblems } from './imports.ts'
 import { type Manifest, manifestProblems, readManifests } from './manifests.ts'
@@ -251,6 +252,32 @@ describe('changesets', () => {
     write('.changeset/bad.md', "---\n'@filature/tensor': minor\n---\n\nBetter.\n")
     expect(changesetProblems(root)).toEqual([
       '.changeset/bad.md: until 0.1 every change is a patch of a package, got "\'@filature/tensor\': minor"',
+    ])
+  })
+})
+
+describe('draws', () => {
+  const property = "import fc from 'fast-check'\nfc.assert(fc.property(fc.nat(), (n) => n >= 0)"
+
+  it('pass with a seed, for the file or for each property', () => {
+    write('packages/tensor/src/op.test.ts', `fc.configureGlobal({ seed: 7 })\n${property})\n`)
+    write(
+      'packages/llama/src/op.test.ts',
+      `${property}, { numRuns: 5, seed: 2 })\ntf.randomNormal([3], 0, 1, 'float32', 3)\n`,
+    )
+    write('packages/llama/src/seed.ts', 'export const seed = () => Math.random()\n')
+    expect(drawProblems(root)).toEqual([])
+  })
+
+  it('fail without', () => {
+    write('packages/tensor/src/op.test.ts', `${property})\n`)
+    write('packages/llama/src/op.test.ts', `${property}, { seed: 2 })\n${property})\n`)
+    write('packages/llama/src/more.test.ts', 'const x = tf.randomNormal([3, 4])\nconst y = Math.random()\n')
+    expect(drawProblems(root).sort()).toEqual([
+      'packages/llama/src/more.test.ts: Math.random: draw from an Rng with a seed',
+      "packages/llama/src/more.test.ts: tfjs' random tensors: randomTensor instead",
+      'packages/llama/src/op.test.ts: fast-check draws without a seed: fc.configureGlobal({ seed: 1 })',
+      'packages/tensor/src/op.test.ts: fast-check draws without a seed: fc.configureGlobal({ seed: 1 })',
     ])
   })
 })

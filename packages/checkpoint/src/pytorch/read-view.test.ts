@@ -6,6 +6,8 @@ import { openPyTorch } from './open.ts'
 import { readView } from './read-view.ts'
 import { Storage, StridedView } from './values.ts'
 
+fc.configureGlobal({ seed: 1 })
+
 /** Any strided window on a storage of 64 elements, zero strides and overlaps among them. */
 const windows = fc
   .tuple(
