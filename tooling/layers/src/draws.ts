@@ -15,7 +15,7 @@ const unseeded: readonly (readonly [draw: RegExp, instead: string])[] = [
 export function drawProblems(root: string): string[] {
   return ['packages', 'apps', 'tooling'].flatMap((parent) =>
     [...sourcesOf(join(root, parent))]
-      .filter((path) => path.endsWith('.test.ts'))
+      .filter((path) => path.endsWith('.test.ts') && !path.endsWith('.long.test.ts'))
       .flatMap((path) => {
         const [name, text] = [relative(root, path), readFileSync(path, 'utf8')]
         const problems = unseeded.flatMap(([draw, instead]) => (draw.test(text) ? [`${name}: ${instead}`] : []))
