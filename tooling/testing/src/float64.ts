@@ -1,4 +1,4 @@
-import { forkTyped } from './processes.ts'
+import { forkTyped, whenOver } from './processes.ts'
 
 interface Answer {
   readonly result?: unknown
@@ -21,8 +21,8 @@ export function inFloat64<T>(module: URL, name: string, ...args: unknown[]): Pro
       if (error === undefined) resolve(result as T)
       else reject(new Error(`float64 process: ${error}`))
     })
-    child.once('exit', (code, signal) => {
-      if (!answered) reject(new Error(`float64 process: ${name} ended with ${signal ?? `code ${code}`} and no answer`))
+    whenOver(child, (how) => {
+      if (!answered) reject(new Error(`float64 process: ${name} ended with ${how} and no answer`))
     })
     child.send({ module: module.href, name, args })
   })

@@ -19,3 +19,12 @@ export function forkTyped(module: URL, { float64 = false }: { float64?: boolean 
     serialization: 'advanced',
   })
 }
+
+/** Calls `over` once with the exit code or signal of a forked process, behind its last message: an exit may overtake one. */
+export function whenOver(child: ChildProcess, over: (how: string, code: number | null) => void): void {
+  child.once('exit', (code, signal) => {
+    const tell = () => over(signal ?? `code ${code}`, code)
+    if (child.connected) child.once('disconnect', tell)
+    else tell()
+  })
+}

@@ -29,8 +29,11 @@ export function run(args: readonly string[], { wrap }: { wrap?: (command: string
   }
   child.stdout!.on('data', heard)
   child.stderr!.on('data', heard)
+  // closed, not merely exited: what it wrote last may come after its end
+  let over = false
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.on('close', (code, signal) => {
+      over = true
       resolve(code ?? signal!)
       for (const check of waiting) check()
     })
@@ -43,7 +46,6 @@ export function run(args: readonly string[], { wrap }: { wrap?: (command: string
       new Promise((resolve, reject) => {
         const check = () => {
           const found = typeof text === 'string' ? output.includes(text) : text.test(output)
-          const over = child.exitCode !== null || child.signalCode !== null
           if (!found && !over) return
           waiting.delete(check)
           if (found) resolve()
