@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { env, execPath } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { MemoryError, useBackend } from '@filature/tensor'
@@ -11,16 +13,20 @@ import { wasm } from './index.ts'
 
 const run = promisify(execFile)
 
-/** A process of its own that runs `body` (a module) with `wasm` and the tensor package in scope. */
-async function process(body: string, ...nodeFlags: string[]): Promise<string> {
+/** A process of its own that runs `body` (a module) with `wasm` and the tensor package in scope; `TMPDIR` is its own, too. */
+async function process(body: string, temporary = tmpdir()): Promise<string> {
   const here = fileURLToPath(new URL('./index.ts', import.meta.url))
   const source = `
     import * as t from '@filature/tensor'
     import * as tf from '@tensorflow/tfjs-core'
     import { wasm } from ${JSON.stringify(here)}
     ${body}`
-  const flags = ['--conditions=@filature/source', '--import', 'tsx', ...nodeFlags, '--input-type=module', '-e', source]
-  const { stdout } = await run('node', flags, { timeout: 60_000, cwd: fileURLToPath(new URL('..', import.meta.url)) })
+  const flags = ['--conditions=@filature/source', '--import', 'tsx', '--input-type=module', '-e', source]
+  const { stdout } = await run(execPath, flags, {
+    timeout: 60_000,
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    env: { ...env, TMPDIR: temporary, TMP: temporary, TEMP: temporary },
+  })
   return stdout.trim()
 }
 
@@ -61,16 +67,22 @@ describe('the provider', () => {
 
 describe('a process', () => {
   test('ends by itself with threads up, leaves no file, and keeps its error events', async () => {
-    const temporary = () => new Set(readdirSync(tmpdir()))
-    const before = temporary()
-    const printed = await process(`
-      const { report } = await t.useBackend(wasm({ threads: 3 }))
-      const big = tf.ones([300, 300])
-      console.log(report.threads, tf.matMul(big, big).dataSync()[7], process.listenerCount('uncaughtException'),
-        process.listenerCount('unhandledRejection'), typeof Worker)`)
-    expect(printed).toBe('3 300 0 0 undefined')
-    const added = [...temporary()].filter((name) => !before.has(name) && /wasm|tfjs|worker/i.test(name))
-    expect(added).toEqual([])
+    // a folder for temporary files of its own: what other processes leave in the system's is not its doing
+    const temporary = mkdtempSync(join(tmpdir(), 'filature-temporary-'))
+    try {
+      const printed = await process(
+        `
+        const { report } = await t.useBackend(wasm({ threads: 3 }))
+        const big = tf.ones([300, 300])
+        console.log(report.threads, tf.matMul(big, big).dataSync()[7], process.listenerCount('uncaughtException'),
+          process.listenerCount('unhandledRejection'), typeof Worker)`,
+        temporary,
+      )
+      expect(printed).toBe('3 300 0 0 undefined')
+      expect(readdirSync(temporary).filter((name) => !name.startsWith('tsx-'))).toEqual([])
+    } finally {
+      rmSync(temporary, { recursive: true })
+    }
   })
 
   test('dispose ends the threads', async () => {

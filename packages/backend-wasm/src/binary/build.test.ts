@@ -10,7 +10,7 @@ const there = /clang version 19\.1\./.test(compiler() ?? '')
 
 describe('the committed kernels', () => {
   test.skipIf(!there)('are what kernels/*.c build to (clang 19.1 and wasm-ld 19.1)', () => {
-    expect(() => execFileSync('node', [script, '--check'], { stdio: 'pipe' })).not.toThrow()
+    expect(() => execFileSync(process.execPath, [script, '--check'], { stdio: 'pipe' })).not.toThrow()
   })
 
   test('compile for a plain and for a shared memory', async () => {
