@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   activate,
   type BackendOptions,
@@ -13,6 +13,7 @@ import {
   withBackend,
 } from './index.ts'
 
+beforeEach(() => void vi.stubEnv('FILATURE_CHECKOUT', undefined))
 afterEach(() => {
   vi.restoreAllMocks()
   vi.unstubAllEnvs()

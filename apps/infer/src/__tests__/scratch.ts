@@ -44,6 +44,7 @@ export function scratch(): Scratch {
     await useBackend(cpu())
     it.folder = await mkdtemp(join(tmpdir(), 'filature-infer-'))
     it.interruptAt = undefined
+    vi.stubEnv('FILATURE_CHECKOUT', undefined)
     vi.spyOn(Math, 'random').mockImplementation(() => {
       throw new Error('a test that draws without --seed passes only on most days')
     })
@@ -54,6 +55,7 @@ export function scratch(): Scratch {
   })
   afterEach(async () => {
     vi.restoreAllMocks()
+    vi.unstubAllEnvs()
     process.exitCode = undefined
     await rm(it.folder, { recursive: true, force: true })
   })
