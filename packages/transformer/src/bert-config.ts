@@ -1,6 +1,9 @@
 import { activationNamed, ConfigError, configFrom, type Tensor } from '@filature/tensor'
 import { mustDivide } from './must-divide.ts'
 
+const PROBLEMS = ['regression', 'single_label_classification', 'multi_label_classification'] as const
+export type ProblemType = (typeof PROBLEMS)[number]
+
 /** Keys as in Hugging Face's `config.json`. */
 export interface BertConfig {
   vocab_size: number
@@ -24,13 +27,21 @@ export interface BertConfig {
   gradient_checkpointing?: boolean
   /** Heads that are gone, by layer. */
   pruned_heads?: Readonly<Record<number, readonly number[]>>
+  /**
+   * What a sequence classifier's loss takes its labels for; when left out, numbers where num_labels is 1, classes where
+   * the labels are int32, else several classes at once.
+   */
+  problem_type?: ProblemType | null
   /** Number of classes of the fine-tuning heads. */
   num_labels?: number
   /** Names of the classes, from which their number follows. */
   id2label?: Readonly<Record<string, string>>
 }
 
-export type BertOptions = Required<Omit<BertConfig, 'id2label' | 'classifier_dropout' | 'pad_token_id'>> & {
+export type BertOptions = Required<
+  Omit<BertConfig, 'id2label' | 'classifier_dropout' | 'pad_token_id' | 'problem_type'>
+> & {
+  problem_type: ProblemType | undefined
   classifier_dropout: number
   pad_token_id: number | undefined
 }
@@ -72,6 +83,7 @@ export function completeBert(config: BertConfig): BertOptions {
     pruned_heads: {},
     num_labels: id2label ? Object.keys(id2label).length : 2,
     ...given,
+    problem_type: config.problem_type ?? undefined,
     pad_token_id: config.pad_token_id === null ? undefined : (config.pad_token_id ?? 0),
     classifier_dropout: config.classifier_dropout ?? config.hidden_dropout_prob ?? 0.1,
   }
@@ -81,6 +93,12 @@ export function completeBert(config: BertConfig): BertOptions {
     throw new ConfigError(
       'bert-positions',
       `Bert: wanted position_embedding_type ${POSITIONS.join(', ')}, got '${options.position_embedding_type}'.`,
+    )
+  }
+  if (options.problem_type !== undefined && !PROBLEMS.includes(options.problem_type)) {
+    throw new ConfigError(
+      'bert-problem',
+      `Bert: wanted problem_type ${PROBLEMS.join(', ')}, got '${options.problem_type}'.`,
     )
   }
   return options
@@ -96,7 +114,7 @@ export function bertConfig(json: Record<string, unknown>): BertConfig {
         'vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size',
         'max_position_embeddings', 'type_vocab_size', 'hidden_act', 'hidden_dropout_prob',
         'attention_probs_dropout_prob', 'layer_norm_eps', 'initializer_range', 'pad_token_id',
-        'position_embedding_type', 'classifier_dropout', 'tie_word_embeddings', 'pruned_heads', 'gradient_checkpointing', 'num_labels', 'id2label',
+        'position_embedding_type', 'classifier_dropout', 'tie_word_embeddings', 'pruned_heads', 'gradient_checkpointing', 'num_labels', 'id2label', 'problem_type',
       ],
       // biome-ignore format: a list
       neutral: [

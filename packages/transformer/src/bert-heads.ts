@@ -1,6 +1,8 @@
 import {
   activationNamed,
   add,
+  bceWithLogitsLoss,
+  ConfigError,
   crossEntropy,
   Dropout,
   full,
@@ -27,7 +29,7 @@ import {
   zerosInit,
 } from '@filature/tensor'
 import { type BertInputs, BertModel } from './bert.ts'
-import { type BertConfig, type BertOptions, completeBert } from './bert-config.ts'
+import { type BertConfig, type BertOptions, completeBert, type ProblemType } from './bert-config.ts'
 
 const linear = (ins: number, outs: number, { initializer_range }: BertOptions) =>
   new Linear(ins, outs, { init: normal(initializer_range), biasInit: zerosInit })
@@ -156,7 +158,7 @@ export class BertForMaskedLM extends Module implements Trainable<MaskedBatch> {
 }
 
 export interface ClassificationBatch extends BertInputs {
-  /** int32 (B) classes; float (B) or (B, num_labels) targets of a regression. */
+  /** int32 (B) classes; float (B, num_labels) of 0 and 1 for several classes at once; float (B) or (B, num_labels) numbers. */
   labels: Tensor
 }
 
@@ -165,10 +167,12 @@ export class BertForSequenceClassification extends Module implements Trainable<C
   readonly bert: BertModel
   readonly dropout: Dropout
   readonly classifier: Linear
+  readonly #problem: ProblemType | undefined
 
   constructor(config: BertConfig) {
     super()
     const options = completeBert(config)
+    this.#problem = options.problem_type
     this.bert = new BertModel(config)
     this.dropout = new Dropout(options.classifier_dropout)
     this.classifier = linear(options.hidden_size, options.num_labels, options)
@@ -179,18 +183,37 @@ export class BertForSequenceClassification extends Module implements Trainable<C
     return this.classifier.forward(this.dropout.forward(this.bert.pooled(inputs).pooled))
   }
 
-  /** Cross-entropy for int32 classes, mean squared error for float targets. */
+  /**
+   * By `problem_type`: mean squared error for numbers, cross-entropy for classes, binary cross-entropy of each class where
+   * several may hold at once.
+   */
   loss({ labels, ...inputs }: ClassificationBatch): Scalar {
     const scores = this.forward(inputs)
-    if (labels.dtype === 'int32') return crossEntropy(scores, labels) as Scalar
-    const wanted = labels.rank === 1 && scores.shape[1] === 1 ? squeeze(scores, [1]) : scores
+    const classes = scores.shape[1]
+    const problem =
+      this.#problem ??
+      (classes === 1
+        ? 'regression'
+        : labels.dtype === 'int32'
+          ? 'single_label_classification'
+          : 'multi_label_classification')
+    const dtype = problem === 'single_label_classification' ? 'int32' : 'float32'
+    if (labels.dtype !== dtype) {
+      throw new ConfigError(
+        'bert-labels',
+        `BertForSequenceClassification: wanted ${dtype} labels for ${problem} with num_labels ${classes}, ` +
+          `got ${labels.dtype}; convert them, or set problem_type.`,
+      )
+    }
+    if (problem === 'single_label_classification') return crossEntropy(scores, labels) as Scalar
+    const wanted = labels.rank === 1 && classes === 1 ? squeeze(scores, [1]) : scores
     if (wanted.shape.join() !== labels.shape.join()) {
       throw new ShapeError(
         'bert-labels',
         `BertForSequenceClassification: wanted float targets of [${wanted.shape}], got [${labels.shape}].`,
       )
     }
-    return mseLoss(wanted, labels) as Scalar
+    return (problem === 'regression' ? mseLoss(wanted, labels) : bceWithLogitsLoss(wanted, labels)) as Scalar
   }
 }
 

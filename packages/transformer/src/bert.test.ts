@@ -5,12 +5,14 @@ import {
   mul,
   narrow,
   observe,
+  ones,
   parameterCount,
   Rng,
   type Scalar,
   square,
   stateOf,
   sum,
+  type Tensor,
   type Tensor1D,
   type Tensor2D,
   tensor,
@@ -29,6 +31,7 @@ import {
   BertForSequenceClassification,
   BertForTokenClassification,
 } from './bert-heads.ts'
+import { GPT2LMHeadModel } from './gpt2.ts'
 
 const config: BertConfig = {
   vocab_size: 20,
@@ -139,6 +142,56 @@ await forEachBackend(() => {
       await expectClose(sum(pattern, -1), sum(pattern, -1).mul(0).add(1))
       model[Symbol.dispose]()
     }
+  })
+
+  it('a sequence classifier reads its labels as problem_type says', async () => {
+    const lossOf = (own: Partial<BertConfig>, labels: Tensor) => {
+      const model = init(new BertForSequenceClassification({ ...config, ...own }), new Rng(4))
+      return tidy(() => [
+        model.loss({ ids: ids(), labels }).dataSync()[0]!,
+        ...model.forward({ ids: ids() }).dataSync(),
+      ])
+    }
+    const marks = [1, 0, 1, 0, 0, 1]
+    const labels = tensor(marks, [2, 3])
+    const mean = (of: (score: number, mark: number) => number, scores: number[]) =>
+      scores.reduce((all, score, i) => all + of(score, marks[i]!), 0) / scores.length
+    const binary = (score: number, mark: number) => Math.log(1 + Math.exp(score)) - mark * score
+    const squared = (score: number, mark: number) => (score - mark) ** 2
+    for (const [problem_type, of] of [
+      [null, binary],
+      ['multi_label_classification', binary],
+      ['regression', squared],
+    ] as const) {
+      const [loss, ...scores] = lossOf({ num_labels: 3, problem_type }, labels)
+      expect(loss).toBeCloseTo(mean(of, scores), 5)
+    }
+    const refused = (own: Partial<BertConfig>, given: Tensor) =>
+      expect(() => lossOf(own, given)).toThrow(expect.objectContaining({ code: 'bert-labels' }))
+    refused({ num_labels: 1 }, tensor([0, 0], [2], 'int32')) // one class: its cross-entropy would always be 0
+    refused({ num_labels: 3, problem_type: 'single_label_classification' }, labels)
+    expect(bertConfig({ ...config, problem_type: 'regression' }).problem_type).toBe('regression')
+    expect(() => bertConfig({ ...config, problem_type: 'ranking' })).toThrow(/problem_type/)
+  })
+
+  it('names masks of other shapes', () => {
+    const model = init(new BertModel(config), new Rng(1))
+    const of = (inputs: object) => () => model.forward({ ids: ids(), ...inputs })
+    expect(of({ attentionMask: ones([6]) })).toThrow(expect.objectContaining({ code: 'mask-shape' }))
+    expect(of({ attentionMask: ones([2, 1, 1, 6]) })).toThrow(expect.objectContaining({ code: 'mask-shape' }))
+    const heads = config.num_attention_heads
+    for (const shape of [[heads], [config.num_hidden_layers + 1, heads]]) {
+      expect(of({ headMask: ones(shape as [number]) })).toThrow(expect.objectContaining({ code: 'head-mask-layers' }))
+    }
+    const gpt2 = init(new GPT2LMHeadModel({ vocab_size: 20, n_embd: 12, n_layer: 2, n_head: 3 }), new Rng(1))
+    expect(() => gpt2.logits({ ids: ids(), headMask: ones([1, 3]) })).toThrow(
+      expect.objectContaining({ code: 'head-mask-layers' }),
+    )
+    expect(() => gpt2.logits({ ids: narrow(ids(), 0, 0, 1).reshape([6]) as unknown as Tensor2D })).toThrow(
+      expect.objectContaining({ code: 'gpt2-inputs' }),
+    )
+    gpt2[Symbol.dispose]()
+    model[Symbol.dispose]()
   })
 
   it('every head trains without a leak, dropout on', async () => {

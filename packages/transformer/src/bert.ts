@@ -26,6 +26,7 @@ import {
 } from '@filature/tensor'
 import { BertAttention, type BertAttentionInputs, BertOutput, linear, norm } from './bert-attention.ts'
 import { type BertConfig, type BertLayerOptions, type BertOptions, completeBert } from './bert-config.ts'
+import { requireHeadMask } from './head-mask.ts'
 
 export interface BertInputs {
   /** int32 (B, T); or give `embeds`. */
@@ -142,6 +143,7 @@ export class BertEncoder extends Module {
   }
 
   forward(x: Tensor3D, bias: Tensor4D | undefined, headMask: Tensor2D | undefined): Tensor3D {
+    if (headMask) requireHeadMask('Bert', headMask, this.layer.length)
     this.layer.forEach((layer, i) => {
       const inputs = { x, bias, headMask: headMask && narrow(headMask, 0, i, i + 1) }
       const run = ({ x, ...shared }: typeof inputs) => layer.forward(x, shared)
@@ -218,6 +220,12 @@ export class BertModel extends Module {
 
 /** (B, S) -> (B, 1, 1, S); (B, T, S) -> (B, 1, T, S): the least number where a key is hidden */
 function paddingOf(mask: Tensor2D | Tensor3D): Tensor4D {
+  if (mask.rank !== 2 && mask.rank !== 3) {
+    throw new ShapeError(
+      'mask-shape',
+      `Bert: wanted an attentionMask (B, S) or (B, T, S), got [${(mask as Tensor).shape}].`,
+    )
+  }
   const [B, T] = mask.shape
-  return reshape(fillBias(mask, LEAST), [B, 1, mask.rank === 2 ? 1 : T, -1])
+  return reshape(fillBias(mask, LEAST), [B, 1, mask.rank === 2 ? 1 : T, mask.shape[mask.rank - 1]!])
 }

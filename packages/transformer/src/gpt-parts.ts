@@ -4,7 +4,9 @@ import {
   type CausalInputs,
   ConfigError,
   type Embedding,
+  ShapeError,
   split,
+  type Tensor,
   type Tensor3D,
   type Tensor4D,
 } from '@filature/tensor'
@@ -19,6 +21,9 @@ export function embedded(
 ): Tensor3D {
   if ((ids === undefined) === (embeds === undefined)) {
     throw new ConfigError(`${who.toLowerCase()}-inputs`, `${who}: wanted either ids or embeds, got both or neither.`)
+  }
+  if (ids && ids.rank !== 2) {
+    throw new ShapeError(`${who.toLowerCase()}-inputs`, `${who}: wanted ids (B, T), got [${(ids as Tensor).shape}].`)
   }
   const words = embeds ?? wte.forward<Tensor3D>(ids!) // (B, T, C)
   return add(words, positionIds ? wpe.forward(positionIds) : wpe.rows(words.shape[1], cache?.length ?? 0))

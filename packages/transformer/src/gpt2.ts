@@ -26,6 +26,7 @@ import {
 import { Conv1D } from './conv1d.ts'
 import { embedded, queriesKeysValues } from './gpt-parts.ts'
 import { completeGPT2, type GPT2Config, type GPT2Options } from './gpt2-config.ts'
+import { requireHeadMask } from './head-mask.ts'
 
 interface BlockInputs {
   /** Hides padded keys, (B, 1, 1, S). */
@@ -149,6 +150,7 @@ export class GPT2Model extends Module {
   /** -> (B, T, C) */
   forward({ headMask, ...inputs }: GPT2Inputs): Tensor3D {
     const { attentionMask, cache } = inputs
+    if (headMask) requireHeadMask('GPT2', headMask, this.h.length)
     let x = this.drop.forward(this.tap('embeddings', embedded('GPT2', this, inputs)))
     const [B, T] = x.shape
     const bias = attentionMask && paddingBiasFor(attentionMask, B, (cache?.length ?? 0) + T)
