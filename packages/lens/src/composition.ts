@@ -70,6 +70,12 @@ export async function corpusStatistics(
     }
     return { memory, residual, ffn }
   })
+  if (values.length !== taps.length) {
+    throw new ConfigError(
+      'lens-values',
+      `corpusStatistics: wanted the values of ${taps.length} layers, got ${values.length}; give what readValues gives.`,
+    )
+  }
   const topFinal = blank(-1)
   const stats = taps.map(() => ({
     activeCount: blank(),

@@ -177,6 +177,32 @@ describe('statistics', () => {
   })
 })
 
+it('finds the taps of a block, and of a layer, that is the model itself', () => {
+  const values = (mlp: GPT2MLP) => mlp.c_proj.weight.value as Tensor2D
+  const { transformer } = lens.model as GPT2LMHeadModel
+  const [block] = transformer.h
+  expect(findMemories(block!, GPT2MLP, values)).toMatchObject([
+    { memory: 'mlp.memory', pre: 'mlp.pre', residual: 'residual', ffn: 'ffn' },
+  ])
+  const [own] = findMemories(block!.mlp, GPT2MLP, values)
+  expect(own).toMatchObject({ memory: 'memory', pre: 'pre', residual: undefined, ffn: undefined })
+  const seen = tidy(() => {
+    const x = reshape(tensor(Float32Array.from({ length: 8 }, Math.sin)), [1, 1, 8])
+    using found = capture(block!.mlp, [own!.memory, own!.pre!], () => block!.mlp.forward(x))
+    return [...found.activations.keys()]
+  })
+  expect(seen.sort()).toEqual(['memory', 'pre'])
+})
+
+it('refuses numbers that are no counts, and values of other layers', async () => {
+  const refused = (run: Promise<unknown>, code: string) =>
+    expect(run).rejects.toThrow(expect.objectContaining({ code }))
+  for (const batchSize of [0, -1, 1.5, Number.NaN])
+    await refused(findTriggers(lens, corpus, { batchSize }), 'lens-option')
+  for (const topK of [0, -1, Number.NaN]) await refused(findTriggers(lens, corpus, { topK }), 'lens-option')
+  await refused(corpusStatistics(lens, corpus, []), 'lens-values')
+})
+
 it('says what a model lacks', async () => {
   class Other extends GPT2MLP {}
   expect(() => findMemories(lens.model, Other, () => lens.unembedding())).toThrow(/holds no Other/)

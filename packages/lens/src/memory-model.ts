@@ -51,10 +51,11 @@ export function findMemories<M extends Module>(
     if (!has(path, 'memory')) {
       throw new ConfigError('lens-tap', `findMemories: ${kind.name} at ${path} does not tap 'memory'.`)
     }
-    const block = path.slice(0, path.lastIndexOf('.'))
-    const at = (of: string, tap: string) => (has(of, tap) ? `${of}.${tap}` : undefined)
+    const block = path === '' ? undefined : path.slice(0, Math.max(0, path.lastIndexOf('.')))
+    const tapOf = (of: string, tap: string) => (of === '' ? tap : `${of}.${tap}`) // '' is the model itself
+    const at = (of: string | undefined, tap: string) => (of !== undefined && has(of, tap) ? tapOf(of, tap) : undefined)
     return {
-      memory: `${path}.memory`,
+      memory: tapOf(path, 'memory'),
       pre: at(path, 'pre'),
       residual: at(block, 'residual'),
       ffn: at(block, 'ffn'),
@@ -71,4 +72,9 @@ export function longest(corpus: Corpus): number {
   const T = Math.max(0, ...corpus.map((sentence) => sentence.length))
   if (T === 0) throw new ShapeError('lens-corpus', 'The lens wants sentences of at least one token, got none.')
   return T
+}
+
+export function requireCount(who: string, key: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1) return
+  throw new ConfigError('lens-option', `${who}: wanted ${key} as a whole number of at least 1, got ${value}.`)
 }

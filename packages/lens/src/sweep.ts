@@ -1,5 +1,5 @@
 import { capture, type Tensor, type Tensor2D, type Tensor3D, tensor, tidy } from '@filature/tensor'
-import { type Corpus, longest, type MemoryModel } from './memory-model.ts'
+import { type Corpus, longest, type MemoryModel, requireCount } from './memory-model.ts'
 
 /** What one batch of sentences showed, on the host. Rows are (sentence, position), padded to the batch's longest. */
 export interface Seen {
@@ -33,6 +33,7 @@ export async function* sweep(
   { batchSize = 32, read = () => [], keep = [] }: SweepOptions = {},
 ): AsyncGenerator<Seen, void> {
   longest(corpus)
+  requireCount('sweep', 'batchSize', batchSize)
   for (let first = 0; first < corpus.length; first += batchSize) {
     const sentences = corpus.slice(first, first + batchSize)
     const lengths = sentences.map((sentence) => sentence.length)

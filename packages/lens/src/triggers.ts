@@ -1,4 +1,4 @@
-import { type Corpus, longest, type MemoryModel } from './memory-model.ts'
+import { type Corpus, longest, type MemoryModel, requireCount } from './memory-model.ts'
 import { sweep } from './sweep.ts'
 
 /** A prefix that a key answers to: the tokens 0 ... position of a sentence. */
@@ -46,6 +46,7 @@ function insert(list: Trigger[], trigger: Trigger, topK: number): void {
 export async function findTriggers(lens: MemoryModel, corpus: Corpus, options: TriggerOptions = {}): Promise<Triggers> {
   const { topK = 25, perSentence = false, batchSize } = options
   longest(corpus)
+  requireCount('findTriggers', 'topK', topK)
   const found: Trigger[][][] = lens.layers.map(() => [])
   const paths = lens.layers.flatMap(({ memory, pre }) => (pre ? [memory, pre] : [memory]))
   for await (const { first, lengths, width, taps } of sweep(lens, corpus, paths, { batchSize, keep: paths })) {
