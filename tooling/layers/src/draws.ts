@@ -6,7 +6,7 @@ import { sourcesOf } from './files.ts'
 const unseeded: readonly (readonly [draw: RegExp, instead: string])[] = [
   [/\bMath\.random\(/, 'Math.random: draw from an Rng with a seed'],
   [
-    /\b(?:tf\.|[^.\w])random(?:Normal|Uniform|Gamma)\((?![^)]*'float32', \d)/,
+    /(?:\btf\.|(?<![.\w]))random(?:Normal|Uniform|Gamma)\((?![^)]*'float32', \d)/,
     "tfjs' random tensors: randomTensor instead",
   ],
 ]
