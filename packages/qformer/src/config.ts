@@ -66,9 +66,31 @@ const bertBase: Options = {
 /** Q-Former base of BLIP-2 and MiniGPT-4: BERT base, 32 queries, an EVA-ViT-g to look at. */
 export const qformerBase: Readonly<QFormerConfig> = bertBase
 
+/** Sizes, and the least that each can be. */
+const whole = {
+  vocab_size: 0,
+  hidden_size: 1,
+  num_hidden_layers: 1,
+  num_attention_heads: 1,
+  intermediate_size: 1,
+  max_position_embeddings: 1,
+  cross_attention_freq: 1,
+  encoder_width: 1,
+  query_length: 0,
+  chunk_size_feed_forward: 0,
+} as const
+
 /** Fills in BERT base's values and refuses what cannot be built. */
 export function complete(config: QFormerConfig): Options {
   const o = { ...bertBase, ...config }
+  for (const [key, least] of Object.entries(whole) as [keyof typeof whole, number][]) {
+    if (!Number.isInteger(o[key]) || o[key] < least) {
+      throw new ConfigError(
+        'qformer-size',
+        `QFormer: wanted ${key} as a whole number from ${least}, got ${o[key]}; check config.json.`,
+      )
+    }
+  }
   if (o.hidden_size % o.num_attention_heads !== 0) {
     throw new ConfigError(
       'qformer-heads',
@@ -91,7 +113,8 @@ export function complete(config: QFormerConfig): Options {
   for (const [layer, given] of Object.entries(o.pruned_heads)) {
     const heads = [...new Set(given)].sort((a, b) => a - b)
     const unknown = heads.some((head) => !(Number.isInteger(head) && head >= 0 && head < o.num_attention_heads))
-    if (!(Number(layer) < o.num_hidden_layers) || unknown || heads.length === o.num_attention_heads) {
+    const isLayer = /^\d+$/.test(layer) && Number(layer) < o.num_hidden_layers
+    if (!isLayer || unknown || heads.length === o.num_attention_heads) {
       throw new ConfigError(
         'qformer-pruned',
         `QFormer: pruned_heads names heads ${heads} of layer ${layer}; there are ${o.num_hidden_layers} layers of ` +

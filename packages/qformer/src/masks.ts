@@ -54,6 +54,12 @@ export function selfBias(
 
 /** The score bias of cross-attention. mask (B, S) or (B, Q, S) -> broadcasts to (B, H, Q, S) */
 export function encoderBias(mask: Tensor): Tensor4D {
+  if (mask.rank !== 2 && mask.rank !== 3) {
+    throw new ShapeError(
+      'qformer-mask',
+      `QFormer: wanted an encoder_attention_mask (B, S) or (B, Q, S), got [${mask.shape}].`,
+    )
+  }
   const counted = cast(mask, 'float32')
   const four =
     mask.rank === 3 ? expandDims<Tensor4D>(counted, 1) : reshape(counted, [mask.shape[0]!, 1, 1, mask.shape[1]!])

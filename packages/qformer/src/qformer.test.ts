@@ -23,6 +23,7 @@ import {
   training,
   useBackend,
   valueAndGrads,
+  zeros,
 } from '@filature/tensor'
 import { expectClose, expectNoLeak, peakBytes, randomIds, randomTensor } from '@filature/testing'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -210,7 +211,24 @@ describe('QFormer', () => {
     // what is refused changes nothing, also when a layer before it could be pruned
     expect(() => once.pruneHeads({ 1: [1], 2: [1, 2, 3] })).toThrow(/at least one head must stay/)
     await expectClose(again.forward(inputs()), once.forward(inputs()), { atol: 0 })
+    for (const layer of ['-1', '0.5', 'NaN']) {
+      expect(() => once.pruneHeads({ 1: [0], [layer]: [1] } as Record<number, number[]>)).toThrow(`of layer ${layer};`)
+      expect(once.config.pruned_heads).toEqual({ 0: [1, 2, 3], 2: [0] })
+      expect(stateOf(once).get(query(1))!.shape).toEqual([24, 24])
+    }
+    await expectClose(again.forward(inputs()), once.forward(inputs()), { atol: 0 })
     expect(stateOf(new QFormer({ ...small, pruned_heads: { 1: [2, 2] } })).get(query(1))!.shape).toEqual([18, 24])
+  })
+
+  it('wants whole numbers as sizes, changes nothing for others, and a mask of the right rank', () => {
+    const model = init(new QFormer(small), new Rng(5))
+    expect(() => model.resizeVocabulary(10.5, new Rng(0))).toThrow(/vocab_size as a whole number from 0, got 10.5/)
+    expect(model.config.vocab_size).toBe(small.vocab_size)
+    expect(() => new QFormer({ ...small, cross_attention_freq: 0 })).toThrow(/cross_attention_freq .* from 1, got 0/)
+    expect(() => new QFormer({ ...small, chunk_size_feed_forward: -2 })).toThrow(/chunk_size_feed_forward .* from 0/)
+    expect(() => new QFormer({ ...small, num_hidden_layers: '3' as never })).toThrow(/num_hidden_layers as a whole/)
+    const inputs = { query_embeds: queries(), encoder_hidden_states: states() }
+    expect(() => model.forward({ ...inputs, encoder_attention_mask: zeros([5]) })).toThrow(/\(B, Q, S\), got \[5\]/)
   })
 
   it('masks a head to the same end as pruning it', async () => {

@@ -38,7 +38,7 @@ export interface QFormerInputs {
   head_mask?: Tensor2D | undefined
   /** (B, S, encoder_width) */
   encoder_hidden_states?: Tensor3D | undefined
-  /** 1 where an encoder state counts, (B, S). All by default. */
+  /** 1 where an encoder state counts, (B, S) or (B, Q, S). All by default. */
   encoder_attention_mask?: Tensor | undefined
   cache?: Cache | undefined
   /** Text sees only what comes before it. */

@@ -1,4 +1,4 @@
-import { ConfigError } from '@filature/tensor'
+import { ConfigError, ShapeError } from '@filature/tensor'
 
 /** 8-bit pixels, row-major, channels last. */
 export interface Image {
@@ -81,6 +81,17 @@ function resizeColumns({ width, height, channels, data }: Image, to: number, fil
   return { width, height: to, channels, data: out }
 }
 
+/** Refuses pixels that are not as many as the sizes say: an alpha channel forgotten, a stride. */
+function checkImage({ width, height, channels, data }: Image): void {
+  const whole = [width, height, channels].every((n) => Number.isInteger(n) && n > 0)
+  if (whole && data?.length === width * height * channels) return
+  throw new ShapeError(
+    'image-data',
+    `resize: wanted an image of height x width x channels bytes, each of the three from 1, got ${height} x ${width} x ` +
+      `${channels} and ${data?.length} bytes; are the channels those of the data?`,
+  )
+}
+
 /** Resizes as Pillow does, bit for bit: antialiased, rows first, 8 bits in between. */
 export function resize(
   image: Image,
@@ -88,9 +99,13 @@ export function resize(
   filter: ResizeFilter = 'bicubic',
 ): Image {
   const [height, width] = size
-  if (!(height > 0 && width > 0)) {
-    throw new ConfigError('resize-size', `resize: wanted a height and width of 1 or more, got [${size}].`)
+  if (![height, width].every((side) => Number.isInteger(side) && side > 0)) {
+    throw new ConfigError('resize-size', `resize: wanted a whole height and width of 1 or more, got [${size}].`)
   }
+  if (!Object.hasOwn(FILTERS, filter)) {
+    throw new ConfigError('resize-filter', `resize: wanted the filter bicubic or bilinear, got '${filter}'.`)
+  }
+  checkImage(image)
   const wide = image.width === width ? image : resizeRows(image, width, filter)
   return wide.height === height ? wide : resizeColumns(wide, height, filter)
 }

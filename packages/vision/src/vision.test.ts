@@ -159,6 +159,12 @@ describe('images', () => {
       expect(new Set(resize(grey, size).data)).toEqual(new Set([77]))
     }
     expect(() => resize(grey, [0, 3])).toThrow(/height and width/)
+    expect(() => resize(grey, [2.5, 3])).toThrow(/whole height and width of 1 or more, got \[2.5,3\]/)
+    expect(() => resize(grey, [2, 3], 'lanczos' as never)).toThrow(/bicubic or bilinear, got 'lanczos'/)
+    // an image of a canvas has four channels
+    const opaque = { width: 2, height: 2, channels: 3, data: new Uint8Array(16) }
+    expect(() => preprocess(opaque, { size: 4 })).toThrow(/got 2 x 2 x 3 and 16 bytes; are the channels/)
+    expect(() => resize({ ...opaque, data: new Uint8Array(0), width: 0 }, [4, 4])).toThrow(/got 2 x 0 x 3/)
     expect(() => preprocess(grey, { size: 4 })).toThrow(/mean and std for each of 1 channels/)
   })
 

@@ -62,10 +62,16 @@ const KEYS: ConfigKeys = {
   off: { model_type: ['vit'], pooler_act: ['tanh'], pooler_output_size: [null] },
 }
 
+/** Classes of a classifier whose config.json names none: transformers leaves its default out. */
+const unnamed = ({ architectures, num_labels, id2label }: Record<string, unknown>) =>
+  Array.isArray(architectures) && architectures.includes('ViTForImageClassification') && !(num_labels ?? id2label)
+    ? { num_labels: 2 }
+    : {}
+
 /** A hub's `config.json` as a configuration; a key that is unknown here is refused, not ignored. */
 export function vitConfig({ pooler_output_size: pooled, ...json }: Record<string, unknown>): HuggingFaceViTConfig {
   const widened = pooled !== json.hidden_size && pooled !== undefined ? { pooler_output_size: pooled } : {}
-  const config = configFrom<HuggingFaceViTConfig>(KEYS, { ...json, ...widened })
+  const config = configFrom<HuggingFaceViTConfig>(KEYS, { ...json, ...widened, ...unnamed(json) })
   complete(config)
   return config
 }

@@ -134,5 +134,10 @@ it('takes its classes from the configuration', () => {
   })
   expect(model.classifier.weight.shape).toEqual([2, 24])
   expect(() => new ViTForImageClassification({})).toThrow(/num_labels or id2label/)
+  // transformers writes no labels where they are its default two
+  const saved = { architectures: ['ViTForImageClassification'], hidden_size: 24, num_attention_heads: 2 }
+  expect(vitConfig(saved).num_labels).toBe(2)
+  expect(vitConfig({ ...saved, id2label: { 0: 'a', 1: 'b', 2: 'c' } }).num_labels).toBeUndefined()
+  expect(vitConfig({ ...saved, architectures: ['ViTModel'] }).num_labels).toBeUndefined()
   expect(() => new HuggingFaceViT({ hidden_size: 25 })).toThrow(/must divide by num_attention_heads/)
 })
