@@ -22,7 +22,7 @@ export class Carry<S extends Readonly<Record<string, Tensor>>> implements Statef
 
   /** Holds copies of these. What was held stays alive until the next put: the step at hand may still read it. */
   put(next: S): void {
-    const own = Object.fromEntries(Object.entries(next).map(([name, x]) => [name, keep(clone(x))])) as unknown as S
+    const own = copies(next)
     free(this.#before)
     this.#before = this.#held
     this.#held = own
@@ -40,14 +40,20 @@ export class Carry<S extends Readonly<Record<string, Tensor>>> implements Statef
   }
 
   restore(tensors: ReadonlyMap<string, Tensor>): void {
-    this.clear()
-    if (tensors.size > 0) this.put(Object.fromEntries(tensors) as unknown as S)
+    const before = [this.#held, this.#before]
+    const own = tensors.size > 0 ? copies(Object.fromEntries(tensors) as unknown as S) : undefined
+    for (const state of before) free(state)
+    this.#held = own
+    this.#before = undefined
   }
 
   [Symbol.dispose](): void {
     this.clear()
   }
 }
+
+const copies = <S extends Readonly<Record<string, Tensor>>>(state: S): S =>
+  Object.fromEntries(Object.entries(state).map(([name, x]) => [name, keep(clone(x))])) as unknown as S
 
 function free(tensors: Readonly<Record<string, Tensor>> | undefined): void {
   for (const x of Object.values(tensors ?? {})) x.dispose()

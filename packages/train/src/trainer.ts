@@ -127,6 +127,7 @@ export class Trainer<B> implements Disposable {
     const { progress, tensors } = stored
     const before = data.position
     const earlier = new Map<Stateful, Map<string, Tensor>>() // of what has been restored so far
+    const copies = [tensors]
     try {
       if (progress.optimizer.name !== optimizer.name) {
         throw new CheckpointError(
@@ -139,6 +140,7 @@ export class Trainer<B> implements Disposable {
       data.seek(progress.data)
       for (const [name, it] of Object.entries(state)) {
         const held = heldCopies(it.state())
+        copies.push(held)
         it.restore(below(tensors, `state.${name}.`))
         earlier.set(it, held)
       }
@@ -149,7 +151,7 @@ export class Trainer<B> implements Disposable {
       for (const [it, held] of earlier) it.restore(held)
       throw error
     } finally {
-      for (const all of [tensors, ...earlier.values()]) for (const x of all.values()) x.dispose()
+      for (const all of copies) for (const x of all.values()) x.dispose()
     }
     this.#rng = Rng.from({ key: progress.rng.key, position: progress.rng.position })
     this.#step = progress.step
@@ -242,10 +244,11 @@ export class Trainer<B> implements Disposable {
       )
     }
     this.#metrics = metrics
-    if (!this.#best || value < this.#best.value) this.#best = { step: this.#step, value }
+    // the first number there is; NaN (no examples, say) is none, and nothing would ever be less
+    if (!Number.isNaN(value) && (!this.#best || value < this.#best.value)) this.#best = { step: this.#step, value }
     for (const reporter of reporters) await reporter.evaluated?.(this.#step, metrics)
     // The best checkpoint must exist: its evaluation is never repeated.
-    if (this.#best.step === this.#step) await this.save()
+    if (this.#best?.step === this.#step) await this.save()
   }
 
   /** Saves now, unless this very step is saved: before the first step, say, so that there is something to go on from. */

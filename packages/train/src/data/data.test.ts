@@ -26,6 +26,20 @@ describe('ShuffledBatches', () => {
     expect(epochs[0]).not.toEqual(epochs[1])
   })
 
+  it('refuses sizes that are no whole numbers', () => {
+    for (const count of [Number.NaN, 2.5]) {
+      expect(() => new ShuffledBatches({ count, batchSize: 2 })).toThrow(
+        expect.objectContaining({ code: 'batch-count' }),
+      )
+    }
+    const crops = (batchSize: number, length: number) =>
+      new TokenCrops([1, 2, 3, 4, 5], { batchSize, length, rng: new Rng(1) })
+    expect(() => crops(1.5, 2)).toThrow(expect.objectContaining({ code: 'crop-size' }))
+    expect(() => crops(1, 2.5)).toThrow(expect.objectContaining({ code: 'crop-size' }))
+    const side = 'Left' as 'left'
+    expect(() => padSequences([[1], [1, 2]], { value: 0, side })).toThrow(expect.objectContaining({ code: 'padding' }))
+  })
+
   it('can leave the last, smaller batch out, and keeps order without an rng', () => {
     const source = make(true)
     expect(Array.from({ length: 5 }, () => source.next().length)).toEqual([4, 4, 4, 4, 4])

@@ -23,6 +23,9 @@ export function padSequences(
       `padSequences: wanted multipleOf and maxLength of at least 1, got ${multipleOf} and ${maxLength}.`,
     )
   }
+  if (side !== 'left' && side !== 'right') {
+    throw new ConfigError('padding', `padSequences: wanted side 'left' or 'right', got ${JSON.stringify(side)}.`)
+  }
   const lengths = Int32Array.from(sequences, (row) => Math.min(row.length, maxLength))
   const T = Math.max(1, Math.ceil(Math.max(...lengths) / multipleOf)) * multipleOf
   const B = sequences.length

@@ -22,6 +22,9 @@ export class ShuffledBatches implements BatchSource<Int32Array> {
 
   constructor(options: ShuffledOptions) {
     const { count, batchSize, dropLast = false } = options
+    if (!Number.isInteger(count)) {
+      throw new ConfigError('batch-count', `ShuffledBatches: wanted a whole number of examples, got ${count}.`)
+    }
     if (!(Number.isInteger(batchSize) && batchSize > 0)) {
       throw new ConfigError('batch-size', `ShuffledBatches: wanted a batchSize of at least 1, got ${batchSize}.`)
     }

@@ -13,7 +13,8 @@ export class TokenCrops implements BatchSource<TokenBatch> {
 
   constructor(tokens: ArrayLike<number>, options: { batchSize: number; length: number; rng: Rng }) {
     const { batchSize, length, rng } = options
-    if (!(batchSize > 0 && length > 0 && tokens.length > length)) {
+    const whole = Number.isInteger(batchSize) && Number.isInteger(length)
+    if (!(whole && batchSize > 0 && length > 0 && tokens.length > length)) {
       throw new ConfigError(
         'crop-size',
         `TokenCrops: wanted a batchSize and a length of at least 1 and more tokens than that, ` +

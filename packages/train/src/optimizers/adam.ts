@@ -34,7 +34,7 @@ export class Adam extends Optimizer<AdamOptions> {
   protected override check(options: AdamOptions): void {
     super.check(options)
     requireAtLeastZero(this.name, 'eps', options.eps)
-    options.betas.forEach((beta, i) => void requireFraction(this.name, `betas[${i}]`, beta))
+    for (const i of [0, 1] as const) requireFraction(this.name, `betas[${i}]`, options.betas[i])
   }
 
   protected slotNames({ amsgrad }: AdamOptions): readonly string[] {

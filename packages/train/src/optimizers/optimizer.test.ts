@@ -55,6 +55,22 @@ describe.each(kinds)('%s', (_, make) => {
     expect(bits(again)).toEqual(bits(through))
   })
 
+  it('takes its own state back', () => {
+    const [once, twice] = [model(), model()]
+    const [plain, restored] = [make(once), make(twice)]
+    for (let n = 0; n < 2; n++) for (const optimizer of [plain, restored]) step(optimizer, n)
+    restored.restore(restored.state())
+    for (const optimizer of [plain, restored]) step(optimizer, 2)
+    expect(bits(twice)).toEqual(bits(once))
+  })
+
+  it('refuses a rate that is no number before it touches a weight', () => {
+    const m = model()
+    const before = bits(m)
+    expect(() => step(make(m), 0, Number.NaN)).toThrow(expect.objectContaining({ code: 'optimizer-option' }))
+    expect(bits(m)).toEqual(before)
+  })
+
   it('leaves a parameter without gradient alone', () => {
     const m = model()
     const before = bits(m)[3]
@@ -139,4 +155,9 @@ it('refuses what cannot work, and a state that does not fit changes nothing', ()
     /a\.weight\.exp_avg: missing[\s\S]*a\.weight\.momentum_buffer: unexpected/,
   )
   expect([...optimizer.state().tensors].map(([name, x]) => [name, [...x.dataSync()]])).toEqual(before)
+})
+
+it('Adam wants both betas', () => {
+  const betas = [0.9] as unknown as AdamOptions['betas']
+  expect(() => new Adam(model(), { betas })).toThrow(/betas\[1\]/)
 })

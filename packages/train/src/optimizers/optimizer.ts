@@ -146,6 +146,7 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
    * @param factor multiplies the gradients (see `clippingFactor`)
    */
   step(grads: ReadonlyMap<string, Tensor>, lr?: number, factor?: Scalar): void {
+    if (lr !== undefined) requireAtLeastZero(this.name, 'the lr of a step', lr)
     for (const [path, grad] of grads) {
       const { parameter } = this.#member(path)
       if (!sameShape(grad.shape, parameter.shape)) {
@@ -267,12 +268,13 @@ export abstract class Optimizer<O extends CommonOptions = CommonOptions> impleme
   restore(state: OptimizerState): void {
     this.checkState(state)
     const { tensors, steps } = state
-    this[Symbol.dispose]()
-    for (const [path, step] of Object.entries(steps)) {
+    const restored = Object.entries(steps).map(([path, step]): [string, Slots] => {
       const names = this.slotNames(this.#member(path).options)
       const own = Object.fromEntries(names.map((name) => [name, keep(clone(tensors.get(`${path}.${name}`)!))]))
-      this.#slots.set(path, { step, tensors: own })
-    }
+      return [path, { step, tensors: own }]
+    })
+    this[Symbol.dispose]() // only now: the state may be this optimizer's own
+    for (const [path, slots] of restored) this.#slots.set(path, slots)
   }
 
   /** Frees the slots. */
