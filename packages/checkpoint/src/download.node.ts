@@ -84,8 +84,9 @@ async function fill(url: string, path: string, expected: Expected, options: Down
         }
         if (done < expected.size) throw new TypeError('the connection closed early')
       } catch (cause) {
+        options.signal?.throwIfAborted() // the connection may have broken of it, or meanwhile
         // A broken connection; any other trouble has a code of its own.
-        if (!(cause instanceof TypeError) || options.signal?.aborted) throw cause
+        if (!(cause instanceof TypeError)) throw cause
         failures = done > before ? 0 : failures + 1
         if (failures > (options.retries ?? 3)) {
           refuse('http-failed', url, `the download broke off at ${done} of ${expected.size} bytes.`, cause)

@@ -21,9 +21,10 @@ export class LocalHub implements AsyncDisposable {
   readonly requests: HubRequest[] = []
   /** Names of files that lie in the storage. */
   readonly large = new Set<string>()
-  /** Breaks the connection after so many bytes of a body, so many times. */
+  /** Breaks the connection after so many bytes of a body, so many times: when the client says that it has them. */
   breakAfter = 0
   breaks = 0
+  readonly #toBreak: { readonly at: number; readonly answer: ServerResponse }[] = []
   /** Answers of the storage ignore ranges. */
   noRanges = false
   /** Sends other bytes than the hash says. */
@@ -60,6 +61,11 @@ export class LocalHub implements AsyncDisposable {
     ])
     this.repositories.set(id, commits.set(commit, new Map(bytes)))
     this.branches.set(id, (this.branches.get(id) ?? new Map()).set('main', commit))
+  }
+
+  /** Told of the client's progress: a connection that broke sooner would take along what the client has not read yet. */
+  received(done: number): void {
+    while (this.#toBreak[0] && this.#toBreak[0].at <= done) this.#toBreak.shift()!.answer.destroy()
   }
 
   #note(request: IncomingMessage, answer: ServerResponse, server: string): void {
@@ -132,7 +138,8 @@ export class LocalHub implements AsyncDisposable {
     if (request.method === 'HEAD') return void answer.end()
     if (this.breaks > 0 && body.length > this.breakAfter) {
       this.breaks--
-      answer.write(body.subarray(0, this.breakAfter), () => setTimeout(() => answer.destroy(), 20))
+      answer.write(body.subarray(0, this.breakAfter))
+      this.#toBreak.push({ at: start + this.breakAfter, answer })
     } else answer.end(body)
   }
 
