@@ -25,7 +25,7 @@ async function process(body: string, temporary = tmpdir()): Promise<string> {
   const { stdout } = await run(execPath, flags, {
     timeout: 60_000,
     cwd: fileURLToPath(new URL('..', import.meta.url)),
-    env: { ...env, TMPDIR: temporary, TMP: temporary, TEMP: temporary },
+    env: { ...env, FORCE_COLOR: '0', TMPDIR: temporary, TMP: temporary, TEMP: temporary },
   })
   return stdout.trim()
 }
