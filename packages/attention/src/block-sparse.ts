@@ -52,7 +52,9 @@ export function randomBlocks(count: number, number: number, rng: Rng): number[][
 
 /** All patterns at once. */
 export function unionOfBlocks(...patterns: BlockPattern[]): number[][] {
-  return patterns[0]!.map((_, i) => [...new Set(patterns.flatMap((pattern) => pattern[i] ?? []))].sort((a, b) => a - b))
+  return (patterns[0] ?? []).map((_, i) =>
+    [...new Set(patterns.flatMap((pattern) => pattern[i] ?? []))].sort((a, b) => a - b),
+  )
 }
 
 /**
@@ -63,6 +65,9 @@ export function unionOfBlocks(...patterns: BlockPattern[]): number[][] {
 export function blockSparseAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: BlockSparseOptions): Tensor4D {
   const { size, blocks, causal = false, keep, scale = 1 / Math.sqrt(q.shape[3]) } = options
   const [B, T] = q.shape
+  if (!(Number.isInteger(size) && size >= 1)) {
+    throw new ConfigError('blocks-size', `blockSparseAttention: wanted a whole size of at least 1 token, got ${size}.`)
+  }
   const count = Math.ceil(T / size)
   check(blocks, count, T, size)
   if (k.shape[1] !== T || v.shape[1] !== T) {
@@ -70,6 +75,9 @@ export function blockSparseAttention(q: Tensor4D, k: Tensor4D, v: Tensor4D, opti
       'blocks-shape',
       `blockSparseAttention: wanted keys and values of the queries' length ${T}, got ${k.shape[1]} and ${v.shape[1]}.`,
     )
+  }
+  if (keep && keep.shape.join() !== `${B},${T}`) {
+    throw new ShapeError('blocks-keep', `blockSparseAttention: wanted keep (B, T) = [${B},${T}], got [${keep.shape}].`)
   }
   const K = Math.max(...blocks.map((list) => list.length))
   const places = Int32Array.from(blocks.flatMap((list) => [...list, ...new Array<number>(K - list.length).fill(0)]))

@@ -220,6 +220,11 @@ it('refuses what it has no room for, and use after its end', () => {
   const k = randomTensor('k', [2, 3, 2, 4]) as Tensor4D
   cache.layer(0).append(k, k)
   expect(() => cache.layer(0).append(k, k)).toThrow(/room for 6 positions, got a capacity of 4/)
+  expect(() => cache.layer(0).append(narrow(k, 1, 0, 1), k)).toThrow(/as many rows and positions/)
+  for (const length of [-1, 1.5, Number.NaN]) {
+    expect(() => cache.truncate(length)).toThrow(expect.objectContaining({ code: 'cache-length' }))
+  }
+  expect(() => new KeyValueCache({ layers: 1, batch: 2, capacity: Number.NaN })).toThrow(/wanted capacity/)
   expect(cache.length).toBe(3)
   expect(() => cache.layer(1)).toThrow(/layer below 1, got 1/)
   cache[Symbol.dispose]()

@@ -5,6 +5,7 @@ import {
   attention,
   broadcastTo,
   type Cache,
+  ConfigError,
   clone,
   concat,
   dispose,
@@ -89,6 +90,12 @@ class GrowingLayer implements LayerCache {
   }
 
   #add(k: Tensor4D, v: Tensor4D): void {
+    if (k.shape[0] !== v.shape[0] || k.shape[1] !== v.shape[1]) {
+      throw new ShapeError(
+        'cache-rows',
+        `KeyValueCache: wanted keys and values (B, T, G, D) of as many rows and positions, got [${k.shape}] and [${v.shape}].`,
+      )
+    }
     const wanted = this.length + k.shape[1]
     if (wanted > this.capacity) {
       throw new MemoryError(
@@ -234,6 +241,10 @@ export class KeyValueCache implements Cache {
 
   /** @param capacity greatest number of positions */
   constructor({ layers, batch, capacity }: { layers: number; batch: number; capacity: number }) {
+    for (const [key, value] of Object.entries({ layers, batch, capacity })) {
+      if (Number.isInteger(value) && value >= 0) continue
+      throw new ConfigError('cache-size', `KeyValueCache: wanted ${key} as a whole number of 0 or more, got ${value}.`)
+    }
     this.batch = batch
     this.capacity = capacity
     this.#layers = Array.from({ length: layers }, () => new GrowingLayer(capacity))
@@ -268,6 +279,9 @@ export class KeyValueCache implements Cache {
 
   /** Forgets all positions from `length` on. */
   truncate(length: number): void {
+    if (!(Number.isInteger(length) && length >= 0)) {
+      throw new ConfigError('cache-length', `KeyValueCache: wanted a length of 0 or more to keep, got ${length}.`)
+    }
     for (const layer of this.#layers) layer.truncate(length)
   }
 

@@ -86,7 +86,7 @@ export class MultiheadAttention extends AttentionModule {
     super()
     const { dropout = 0, bias = true, addBiasKv = false, addZeroAttn = false, batchFirst = true } = options
     const { kdim = width, vdim = width, outInit } = options
-    if (width % heads !== 0) {
+    if (width % heads !== 0 || heads < 1) {
       throw new ConfigError(
         'heads-divide',
         `MultiheadAttention: embed_dim ${width} must divide by num_heads ${heads}; check the configuration.`,
@@ -113,6 +113,14 @@ export class MultiheadAttention extends AttentionModule {
   }
 
   forward(query: Tensor3D, key: Tensor3D = query, value: Tensor3D = key, inputs: MultiheadInputs = {}): Tensor3D {
+    for (const x of [query, key, value]) {
+      if (x.rank === 3) continue
+      throw new ShapeError(
+        'multihead-inputs',
+        `MultiheadAttention: wanted query, key and value with three axes, got [${query.shape}], [${key.shape}] and ` +
+          `[${value.shape}]; give a single sequence a batch of 1.`,
+      )
+    }
     if (this.batchFirst) return this.run(query, key, value, inputs)
     const swap = (x: Tensor3D) => transpose(x, [1, 0, 2])
     const q = swap(query)
@@ -209,6 +217,8 @@ export class MultiheadAttention extends AttentionModule {
     const [B, T, H] = q.shape
     const { keyPaddingMask, attnMask, causal } = inputs
     const asBias = (mask: Tensor) => (mask.dtype === 'bool' ? fillBias(logicalNot(mask)) : mask)
+    requireMaskType('keyPaddingMask', keyPaddingMask)
+    requireMaskType('attnMask', attnMask)
     let padding: Tensor | undefined
     if (keyPaddingMask) {
       if (keyPaddingMask.shape.join() !== [B, S].join()) fail('keyPaddingMask', `[${[B, S]}]`, keyPaddingMask)
@@ -232,6 +242,16 @@ export class MultiheadAttention extends AttentionModule {
         ])
       : bias
   }
+}
+
+/** Numbers that are 1 or 0 could mean either: torch refuses them as well. */
+function requireMaskType(which: string, mask: Tensor | undefined): void {
+  if (!mask || mask.dtype === 'bool' || mask.dtype === 'float32') return
+  throw new ConfigError(
+    'mask-dtype',
+    `MultiheadAttention: wanted ${which} as bool (true = not seen) or float32 (added to the scores), got ${mask.dtype}; ` +
+      `of a mask that is 1 where a key counts make equal(mask, 0).`,
+  )
 }
 
 function fail(which: string, wanted: string, got: Tensor): never {

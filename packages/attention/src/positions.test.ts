@@ -30,6 +30,8 @@ describe('sinusoidal', () => {
       [9, 0, 10000],
       [2, 40, 10000],
       [4, 1, 500],
+      [3, 0.5, 10000], // between the rows held
+      [3, -2, 10000],
       [1, 2_000_000, 10000],
     ] as const) {
       const rows = sinusoidalPositions(length, 6, { start, base })
@@ -103,6 +105,11 @@ describe('rotary', () => {
     stated.inv_freq.forEach((f, i) => {
       expect(Math.abs(ours[i]! / divisor / f - 1), `frequency ${i}`).toBeLessThan(1e-6)
     })
+  })
+
+  it('refuses a scaling that it does not know', () => {
+    const scaling = { type: 'ntk', factor: 2 } as unknown as RotaryScaling
+    expect(() => rotaryFrequencies({ width: 8, scaling })).toThrow(expect.objectContaining({ code: 'rotary-scaling' }))
   })
 
   it('refuses an odd width', () => {

@@ -230,7 +230,18 @@ it('refuses what does not fit', () => {
   const mask = (shape: number[]) => tensor(new Uint8Array(shape.reduce((a, b) => a * b)), shape, 'bool') as Tensor
   expect(() => attention.forward(x, x, x, { attnMask: mask([6, 5]) })).toThrow(/attnMask/)
   expect(() => attention.forward(x, x, x, { keyPaddingMask: mask([6, 2]) })).toThrow(/keyPaddingMask of \[2,6\]/)
+  const counts = tensor(new Int32Array(12).fill(1), [2, 6], 'int32') as Tensor
+  for (const which of ['keyPaddingMask', 'attnMask']) {
+    // 1 where a key counts, or added to the scores? torch refuses it as well
+    expect(() => attention.forward(x, x, x, { [which]: counts })).toThrow(
+      expect.objectContaining({ code: 'mask-dtype' }),
+    )
+  }
+  expect(() => attention.forward(randomTensor('x', [6, 8]) as unknown as Tensor3D)).toThrow(/with three axes/)
   const q = heads('q', 1, 6)
+  expect(() => blockSparseAttention(q, q, q, { size: 0, blocks: [] })).toThrow(/whole size/)
+  const short = tensor([1, 1, 1], [1, 3], 'int32') as Tensor2D
+  expect(() => blockSparseAttention(q, q, q, { size: 3, blocks: [[0], [1]], keep: short })).toThrow(/wanted keep/)
   expect(() => slidingWindowAttention(q, q, q, { window: 1.5 })).toThrow(/whole window/)
   expect(() => blockSparseAttention(q, q, q, { size: 4, blocks: [[0]] })).toThrow(/wanted 2 lists/)
 })

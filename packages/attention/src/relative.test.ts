@@ -51,6 +51,9 @@ await forEachBackend(() => {
     expect(() =>
       tidy(() => relativeBias(q, q, randomTensor('t', [13, 4]) as Tensor2D, { kind: 'relative_key' })),
     ).toThrow(/distances up to 8/)
+    expect(() =>
+      tidy(() => relativeBias(q, q, randomTensor('t', [18, 4]) as Tensor2D, { kind: 'relative_key' })),
+    ).toThrow(/odd number of rows, got \[18,4\]/)
   })
 }, ['cpu', 'wasm', 'native'])
 

@@ -41,6 +41,12 @@ export function relativeBias(q: Tensor4D, k: Tensor4D, table: Tensor2D, options:
   const middle = (table.shape[0] - 1) / 2
   const first = middle + start - (S - 1) // row of query 0 and the last key
   const count = T + S - 1
+  if (!Number.isInteger(middle)) {
+    throw new ShapeError(
+      'relative-table',
+      `relativeBias: wanted a table (2 M - 1, D), an odd number of rows, got [${table.shape}].`,
+    )
+  }
   if (first < 0 || first + count > table.shape[0]) {
     throw new ShapeError(
       'relative-beyond',

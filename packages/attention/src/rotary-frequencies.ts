@@ -75,8 +75,14 @@ export function rotaryFrequencies({ width, base = 10000, scaling }: RotaryOption
       }
       return pairs((f, i) => f / factors[i]!)
     }
-    default:
+    case 'linear': // stretches the positions instead
+    case undefined:
       return pairs((f) => f)
+    default:
+      throw new ConfigError(
+        'rotary-scaling',
+        `Rotary positions: wanted a scaling of type linear, dynamic, llama3, yarn or longrope, got ${JSON.stringify(scaling)}.`,
+      )
   }
 }
 

@@ -32,7 +32,8 @@ const LONGEST = 1 << 22
 
 function rowsOf(length: number, width: number, base: number, start: number): Float32Array {
   const end = (start + length) * width
-  if (end > LONGEST) return sinusoidalTable(length, width, { base, start })
+  const held = Number.isInteger(start) && start >= 0 // other positions are between the rows, or before them
+  if (end > LONGEST || !held) return sinusoidalTable(length, width, { base, start })
   const key = `${width} ${base}`
   let table = tables.get(key)
   if (!table || table.length < end) {
