@@ -118,6 +118,28 @@ describe('saving to a folder', () => {
     expect(await valuesOf(model)).toEqual(await valuesOf(made(1)))
     await expect(pretrained.text('../secret')).rejects.toMatchObject({ code: 'hub-file-name' })
   })
+
+  it('refuses what it cannot write before it writes anything', async () => {
+    await savePretrained(made(1), folder, { config: { of: 'before' } })
+    const before = await readFile(file('config.json'), 'utf8')
+    const refused = async (code: string, options: object, model = made(2)) => {
+      const saving = savePretrained(model, folder, { config: { of: 'after' }, ...options } as {
+        config: Record<string, unknown>
+      })
+      await expect(saving, code).rejects.toMatchObject({ code, message: expect.stringMatching(/^(save|A parameter)/) })
+      expect(await readFile(file('config.json'), 'utf8'), code).toBe(before)
+    }
+    await refused('save-option', { dtype: 'f16' })
+    await refused('save-option', { ties: 'last' })
+    await refused('max-shard-bytes', { maxShardBytes: 0 })
+    await refused('parameter-empty', {}, new Stack(1))
+    await refused('hub-file-name', { files: { '../x': '' } })
+    await refused('save-files', { files: { 'config.json': '{}' } })
+    await refused('save-files', { files: { 'model.safetensors': '' } })
+    await refused('save-config', { config: { hidden_act: (x: unknown) => x } })
+    await refused('save-config', { config: { rope: { factor: Number.NaN } } })
+    expect(await readdir(folder)).toHaveLength(2)
+  })
 })
 
 describe('opening', () => {

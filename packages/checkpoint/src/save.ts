@@ -1,5 +1,6 @@
 import {
   type Buffer,
+  ConfigError,
   type Dialect,
   dispose,
   type FileArray,
@@ -18,7 +19,7 @@ import type { TensorValues } from './dtypes.ts'
 import { bytesOf } from './encode.ts'
 import { quote } from './refuse.ts'
 import { encodeSafetensors, type TensorToWrite } from './safetensors/writer.ts'
-import { type WriteOptions, writeShards } from './write-shards.ts'
+import { checkShardBytes, type WriteOptions, writeShards } from './write-shards.ts'
 
 export interface EncodeOptions {
   /** How real numbers are written: F32, F16 or BF16; by default as they are held. Buffers keep their own type. */
@@ -47,9 +48,17 @@ export async function saveToBytes(model: Module, options: EncodeOptions = {}): P
   return await encodeSafetensors(tensorsToWrite(model, options), metadataOf(options))
 }
 
+/** Throws what saving would throw before it writes. */
+export function checkSaving(model: Module, options: SaveOptions): void {
+  if (options.maxShardBytes !== undefined) checkShardBytes(options.maxShardBytes)
+  tensorsToWrite(model, options)
+}
+
 const metadataOf = ({ metadata }: EncodeOptions) => ({ format: 'pt', ...metadata })
 
 function tensorsToWrite(model: Module, { dtype, dialect, ties = 'first' }: EncodeOptions): TensorToWrite[] {
+  oneOf('dtype', dtype, ['F32', 'F16', 'BF16', undefined])
+  oneOf('ties', ties, ['first', 'all'])
   const table: TensorTable = new Map()
   const seen = new Set<Leaf>()
   for (const [path, leaf] of stateOf(model)) {
@@ -64,6 +73,12 @@ function tensorsToWrite(model: Module, { dtype, dialect, ties = 'first' }: Encod
     shape: entry.shape,
     bytes: async () => bytesOf((await entry.read()) as TensorValues, entry.dtype, `saving ${quote(name)}`),
   }))
+}
+
+function oneOf(option: string, given: string | undefined, wanted: readonly (string | undefined)[]): void {
+  if (wanted.includes(given)) return
+  const names = wanted.filter((name) => name !== undefined).join(', ')
+  throw new ConfigError('save-option', `save: ${option} must be one of ${names}, got ${quote(given)}.`)
 }
 
 /** Numbers held in blocks are written as float32: no block is rounded twice. */

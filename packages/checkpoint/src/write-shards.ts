@@ -21,9 +21,7 @@ export async function writeShards(
   metadata: Readonly<Record<string, string>>,
   { maxShardBytes = Number.POSITIVE_INFINITY }: WriteOptions,
 ): Promise<string[]> {
-  if (!(maxShardBytes > 0)) {
-    throw new ConfigError('max-shard-bytes', `save: maxShardBytes must be above 0, got ${maxShardBytes}.`)
-  }
+  checkShardBytes(maxShardBytes)
   const single = target.endsWith('.safetensors') ? target : `${target.replace(/[/\\]+$/, '')}/model.safetensors`
   const indexPath = `${single}.index.json`
   const folder = folderOf(single)
@@ -50,6 +48,11 @@ export async function writeShards(
   await writeFileAtomic(indexPath, [new TextEncoder().encode(`${JSON.stringify(index, null, 2)}\n`)])
   await removeFiles([single, ...before.map((shard) => folder + shard)])
   return [...names.map((name) => folder + name), indexPath]
+}
+
+export function checkShardBytes(maxShardBytes: number): void {
+  if (maxShardBytes > 0) return
+  throw new ConfigError('max-shard-bytes', `save: maxShardBytes must be above 0, got ${maxShardBytes}.`)
 }
 
 const folderOf = (path: string): string => path.slice(0, Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1)

@@ -27,10 +27,10 @@ export function checkRepository({ id, revision, endpoint }: Repository): void {
 }
 
 /** Refuses a file name that leads out of its folder. */
-export function checkFileName(file: string): void {
+export function checkFileName(file: string, who = 'openPretrained'): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (file.split('/').some((part) => part === '' || /^\.+$/.test(part)) || /[\\:\u0000-\u001f]/.test(file)) {
-    throw new ConfigError('hub-file-name', `openPretrained: ${quote(file)} is not the name of a file in a folder.`)
+    throw new ConfigError('hub-file-name', `${who}: ${quote(file)} is not the name of a file in a folder.`)
   }
 }
 

@@ -50,8 +50,8 @@ type Build = (args: readonly PickleValue[], who: string) => PickleValue
 const builders: Readonly<Record<string, Build>> = {
   'collections.OrderedDict': buildOrderedDict,
   'torch._utils._rebuild_tensor': (args, who) => buildTensor(args, undefined, who),
-  'torch._utils._rebuild_tensor_v2': (args, who) => buildTensor(args, undefined, who),
-  'torch._utils._rebuild_tensor_v3': (args, who) => buildTensor(args, args[6], who),
+  'torch._utils._rebuild_tensor_v2': (args, who) => buildTensor(args, undefined, who, args[6]),
+  'torch._utils._rebuild_tensor_v3': (args, who) => buildTensor(args, args[6], who, args[7]),
   'torch._utils._rebuild_parameter': buildParameter,
   'torch.Size': ([sizes], who) => Object.freeze([...listOf(sizes, 'torch.Size', who)]),
   '_codecs.encode': buildBytes,
@@ -130,8 +130,16 @@ function buildParameter([data]: readonly PickleValue[], who: string): StridedVie
   return data
 }
 
-/** (storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype from version 3 on). */
-function buildTensor(args: readonly PickleValue[], named: PickleValue | undefined, who: string): StridedView {
+/** (storage, storage_offset, size, stride, requires_grad, backward_hooks, dtype from version 3 on, metadata). */
+function buildTensor(
+  args: readonly PickleValue[],
+  named: PickleValue | undefined,
+  who: string,
+  metadata?: PickleValue,
+): StridedView {
+  if (metadata instanceof Map && metadata.get('neg') === true) {
+    refuse('pytorch-tensor', who, 'a tensor is the negative of what is stored; save it as `tensor.resolve_neg()`.')
+  }
   const [storage, offset, shape, strides] = args
   if (!(storage instanceof Storage)) refuse('pytorch-tensor', who, 'a tensor without a storage.')
   const dtype = named instanceof GlobalName ? torchDtypes[named.name] : storage.dtype

@@ -17,7 +17,7 @@ const archive = (value: Uint8Array, storages: Record<string, Uint8Array>) =>
     { name: 'archive/.data/serialization_id', bytes: new TextEncoder().encode('0123') },
   ])
 
-const v3 = (from: Uint8Array, shape: number[], dtype: string) =>
+const v3 = (from: Uint8Array, shape: number[], dtype: string, metadata = op('}')) =>
   join(
     global('torch._utils', '_rebuild_tensor_v3'),
     tuple(
@@ -28,7 +28,7 @@ const v3 = (from: Uint8Array, shape: number[], dtype: string) =>
       op('\x89'),
       join(global('collections', 'OrderedDict'), op(')R')),
       global('torch', dtype),
-      op('}'),
+      metadata,
     ),
     op('R'),
   )
@@ -54,6 +54,25 @@ describe('tensors of torch 2 with untyped storages', () => {
     expect([...(await checkpoint.read('u64'))]).toEqual([2n ** 64n - 1n])
     expect(checkpoint.info('f8').dtype).toBe('F8_E4M3')
     expect([...(await checkpoint.read('f8'))]).toEqual([1, -448])
+  })
+
+  it('refuses a tensor that is the negative of its storage', async () => {
+    const bytes = { a: new Uint8Array(Float32Array.of(1, 2).buffer) }
+    const from = storage('torch', 'FloatStorage', 'a', 2)
+    const negative = (metadata: Uint8Array) => openPyTorch(bytesSource(archive(dict([[text('w'), metadata]]), bytes)))
+    const flagged = (flag: string) => v3(from, [2], 'float32', dict([[text('neg'), op(flag)]]))
+    await expect(negative(flagged('\x88'))).rejects.toMatchObject({
+      code: 'pytorch-tensor',
+      message: expect.stringContaining('resolve_neg'),
+    })
+    expect([...(await (await negative(flagged('\x89'))).read('w'))]).toEqual([1, 2])
+    const order = join(global('collections', 'OrderedDict'), op(')R'))
+    const second = join(
+      global('torch._utils', '_rebuild_tensor_v2'),
+      tuple(from, int(0), tuple(int(2)), tuple(int(1)), op('\x89'), order, dict([[text('neg'), op('\x88')]])),
+      op('R'),
+    )
+    await expect(negative(second)).rejects.toMatchObject({ code: 'pytorch-tensor' })
   })
 
   it('refuses a dtype that it does not know, by name', async () => {
