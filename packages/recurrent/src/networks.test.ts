@@ -173,8 +173,12 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
 it('says what does not fit', () => {
   const network = kinds.LSTM({ num_layers: 2 })
   const x = random([4, 2, 3])
+  const flat = reshape(random([4, 1, 3]), [4, 3])
   expect(() => network.forward(random([4, 2, 5]))).toThrow(/LSTM: wanted x \(T, B, 3\), got \[4,2,5\]/)
   expect(() => kinds.LSTM({ batch_first: true }).forward(random([4, 2, 5]))).toThrow(/\(B, T, 3\)/)
+  expect(() => kinds.LSTM({ batch_first: true }).forward(flat as unknown as Tensor3D)).toThrow(
+    /\(B, T, 3\), got \[4,3\]/,
+  )
   expect(() => network.forward(x, { h: random([1, 2, 4]) })).toThrow(/wanted the initial h .* \[2,2,4\], got \[1,2,4\]/)
   expect(() => network.forward(x, {}, [4])).toThrow(/wanted 2 whole numbers from 1 to 4/)
   expect(() => network.forward(x, {}, [4, 0])).toThrow(/got \[4,0\]/)

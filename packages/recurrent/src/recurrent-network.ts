@@ -119,15 +119,15 @@ export abstract class RecurrentNetwork extends Module {
     initial: InitialState,
     lengths?: ArrayLike<number>,
   ): RecurrentOutput & { c?: Tensor3D } {
-    let x = this.batch_first ? transpose(input, [1, 0, 2]) : input
-    const [T, B, I] = x.shape
-    if (x.rank !== 3 || I !== this.input_size) {
+    if (input.rank !== 3 || input.shape[2] !== this.input_size) {
       const layout = this.batch_first ? '(B, T, ' : '(T, B, '
       throw new ShapeError(
         'recurrent-input',
         `${this.constructor.name}: wanted x ${layout}${this.input_size}), got [${input.shape}].`,
       )
     }
+    let x = this.batch_first ? transpose(input, [1, 0, 2]) : input
+    const [T, B] = x.shape
     const packing = lengths && pack(lengths, B, T)
     if (packing) x = rowsInOrder(x, packing.order)
     const starts = this.#states(initial, B, packing)

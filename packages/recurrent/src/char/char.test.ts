@@ -1,8 +1,10 @@
 import {
   cpu,
+  full,
   init,
   liveMemory,
   narrow,
+  parametersOf,
   Rng,
   reshape,
   type Tensor2D,
@@ -144,6 +146,29 @@ describe.each(models)('%s', (_, make) => {
     expect(await bitsPerCharacter(model, ids, { streams: 1, length: 3 })).toBeCloseTo(bits, 5)
     expect(await bitsPerCharacter(model, ids, { streams: 2, length: 7 })).toBeGreaterThan(0)
     await expect(bitsPerCharacter(model, ids.subarray(0, 1))).rejects.toThrow(/at least 2/)
+  })
+
+  it('refuses counts that are none, ids beyond the vocabulary, and scores that are no numbers', async () => {
+    const model = make()
+    const ids = vocabulary.encode('to be, or not to be')
+    for (const sizes of [{ length: 0 }, { length: 1.5 }, { streams: 0 }, { streams: Number.NaN }]) {
+      await expect(bitsPerCharacter(model, ids, sizes)).rejects.toThrow(
+        expect.objectContaining({ code: 'evaluate-option' }),
+      )
+    }
+    const first = (options: object) =>
+      generateIds(model, { prompt: [1], length: 2, rng: new Rng(1), ...options }).next()
+    await expect(first({ length: Number.NaN })).rejects.toThrow(expect.objectContaining({ code: 'generate-length' }))
+    for (const id of [V, -1, 0.5]) {
+      await expect(first({ prompt: [0, id] })).rejects.toThrow(expect.objectContaining({ code: 'generate-prompt' }))
+    }
+    for (const [, parameter] of parametersOf(model)) tidy(() => parameter.assign(full(parameter.shape, Number.NaN)))
+    const before = liveMemory().tensors
+    for (const temperature of [0, 1]) {
+      await expect(first({ temperature })).rejects.toThrow(expect.objectContaining({ code: 'scores-not-finite' }))
+    }
+    expect(liveMemory().tensors).toBe(before)
+    model[Symbol.dispose]()
   })
 
   it('leaks nothing', async () => {

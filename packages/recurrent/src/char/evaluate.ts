@@ -10,6 +10,13 @@ export async function bitsPerCharacter(
   ids: Int32Array,
   { streams = 16, length = 128 }: { streams?: number; length?: number } = {},
 ): Promise<number> {
+  for (const [key, value] of Object.entries({ streams, length })) {
+    if (Number.isInteger(value) && value >= 1) continue
+    throw new ConfigError(
+      'evaluate-option',
+      `bitsPerCharacter: wanted ${key} as a whole number of at least 1, got ${value}.`,
+    )
+  }
   const B = Math.max(1, Math.min(streams, Math.floor(ids.length / 2)))
   const each = Math.floor(ids.length / B)
   if (each < 2)

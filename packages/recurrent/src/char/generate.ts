@@ -1,4 +1,5 @@
 import {
+  BackendError,
   ConfigError,
   keep,
   narrow,
@@ -28,6 +29,16 @@ export async function* generateIds(model: CharModel, options: GenerateOptions): 
   const { prompt, length, temperature = 1, rng } = options
   if (prompt.length === 0) {
     throw new ConfigError('generate-prompt', 'generateIds: wanted a prompt of at least one character.')
+  }
+  if (!(Number.isInteger(length) && length >= 0)) {
+    throw new ConfigError('generate-length', `generateIds: wanted a length as a whole number from 0, got ${length}.`)
+  }
+  const beyond = Array.from(prompt).find((id) => !(Number.isInteger(id) && id >= 0 && id < model.vocabularySize))
+  if (beyond !== undefined) {
+    throw new ConfigError(
+      'generate-prompt',
+      `generateIds: wanted ids from 0 to ${model.vocabularySize - 1}, got ${beyond}; encode the prompt with the model's vocabulary.`,
+    )
   }
   if (!(temperature >= 0)) {
     throw new ConfigError(
@@ -72,7 +83,15 @@ function free(state: CharState | undefined): void {
 /** One id from softmax(logits / temperature); the first of the greatest at temperature 0. */
 function draw(logits: ArrayLike<number>, temperature: number, rng: Rng): number {
   let best = 0
-  for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
+  for (let i = 0; i < logits.length; i++) {
+    if (Number.isNaN(logits[i])) {
+      throw new BackendError(
+        'scores-not-finite',
+        'generateIds: the scores of the next character hold NaN; check the weights.',
+      )
+    }
+    if (logits[i]! > logits[best]!) best = i
+  }
   if (temperature === 0) return best
   const weights = Float64Array.from(logits, (x) => Math.exp((x - logits[best]!) / temperature))
   let place = rng.next() * weights.reduce((a, w) => a + w, 0)
