@@ -40,7 +40,7 @@ export class Conversation {
     this.template = template
   }
 
-  /** Number of images so far: as many as the prompt has places. */
+  /** Number of images so far: as many as the prompt has places, once the question is asked that they stand before. */
   get images(): number {
     return this.#images
   }

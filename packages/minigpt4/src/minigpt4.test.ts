@@ -116,6 +116,21 @@ describe('MiniGPT4', () => {
     expect(() => model.loss({ ...samples, instruction_input: ['no image'] })).toThrow(/0 places .* for 1 images/)
     expect(() => model.loss({ ...samples, answer: [] })).toThrow(/an answer for each/)
     expect(() => model.loss({ conv_q: ['a|b'], conv_a: ['x'], connect_sym: '|' })).toThrow(/2 questions and 1 answers/)
+    expect(() => model.loss({ conv_q: ['a'], conv_a: ['x', 'y'], connect_sym: '|' })).toThrow(/each of 1 conv.* got 2/)
+  })
+
+  it('passes over no image, and wants a prompt', async () => {
+    const model = build()
+    const { image, instruction_input: prompts } = samples
+    const two = { ...samples, instruction_input: [...prompts, 'none'], answer: ['a', 'b'] }
+    expect(() => model.loss(two)).toThrow(/wanted the images of 2 prompts, .* got \[1,3,16,16\]/)
+    const images = ones([2, 3, 16, 16])
+    expect(() => model.loss({ ...samples, image: images })).toThrow(/wanted the images of 1 prompts/)
+    expect(() => model.loss({ ...samples, length: [1, 1] })).toThrow(/a length for each of 1 prompts, got 2/)
+    await expect(model.answer({ prompts, image: images })).rejects.toThrow(/wanted the images of 1 prompts/)
+    await expect(model.answer({ prompts: [...prompts, 'none'], image })).rejects.toThrow(/the images of 2 prompts/)
+    await expect(model.answer({ prompts: [] })).rejects.toThrow(/one prompt or more/)
+    expect(() => model.loss({ instruction_input: [], answer: [] })).toThrow(/one prompt or more/)
   })
 
   it('cuts answers and prompts at their limits', () => {

@@ -11,6 +11,7 @@ import {
   narrow,
   reshape,
   type Scalar,
+  ShapeError,
   type Tensor,
   type Tensor1D,
   type Tensor2D,
@@ -33,7 +34,7 @@ export interface MiniGPT4Parts {
 }
 
 export interface MiniGPT4Options extends Partial<TargetOptions> {
-  /** Longest prompt in tokens, images among them. */
+  /** Longest prompt in training in tokens, images among them; what is beyond it is cut. */
   maxContextLength?: number
 }
 
@@ -84,7 +85,10 @@ export class MiniGPT4 extends ImageEncoder {
     }
   }
 
-  /** Mean loss of the answers' tokens, or of each sample's with reduction 'none'. */
+  /**
+   * Mean loss of the answers' tokens. With reduction 'none' that of each sample (B), over all T - 1 positions of the
+   * batch, those that are not trained counted as 0, as the reference has it.
+   */
   loss(samples: Samples, options: { reduction: 'none' }): Tensor1D
   loss(samples: Samples, options?: { reduction?: 'mean' }): Scalar
   loss(samples: Samples, { reduction = 'mean' }: { reduction?: 'mean' | 'none' } = {}): Scalar | Tensor1D {
@@ -122,6 +126,7 @@ export class MiniGPT4 extends ImageEncoder {
 
   /** The context as a prompt of embeddings, held until `free`. */
   private ready({ prompts, image }: Question, options: GenerateOptions) {
+    checkBatch(prompts, image)
     const { embeds, lengths } = tidy(() => {
       const context = this.context(prompts, this.imagesOf({ image }))
       return { embeds: keep(context.embeds), lengths: context.lengths }
@@ -139,6 +144,7 @@ export class MiniGPT4 extends ImageEncoder {
   prepare(samples: Samples): { prompt: Embedded; targets: Targets } {
     const targets = prepareTargets(samples, this.codec, this.options)
     const counts = 'length' in samples ? samples.length : undefined
+    checkBatch(targets.prompts, samples.image, counts)
     return { prompt: this.wrapPrompts(targets.prompts, this.imagesOf(samples), counts), targets }
   }
 
@@ -230,6 +236,22 @@ export class MiniGPT4 extends ImageEncoder {
   /** Rows of ids of one length -> (B, T, C) */
   private embed(ids: number[][]): Tensor3D {
     return this.llama_model.model.embed_tokens.forward(tensor(ids.flat(), [ids.length, ids[0]!.length], 'int32'))
+  }
+}
+
+/** Each prompt has its images, none is left over. */
+function checkBatch(prompts: readonly string[], image: Tensor | undefined, counts?: readonly number[]): void {
+  const B = prompts.length
+  if (B === 0) throw new ConfigError('minigpt4-prompt', 'MiniGPT4: wanted one prompt or more, got none.')
+  if (image && image.shape[0] !== B) {
+    throw new ShapeError(
+      'minigpt4-images',
+      `MiniGPT4: wanted the images of ${B} prompts, (${B}, 3, h, w) or (${B}, n, 3, h, w), got [${image.shape}]; ` +
+        'ask without images in a batch of its own.',
+    )
+  }
+  if (counts && counts.length !== B) {
+    throw new ShapeError('minigpt4-images', `MiniGPT4: wanted a length for each of ${B} prompts, got ${counts.length}.`)
   }
 }
 

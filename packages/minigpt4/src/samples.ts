@@ -74,9 +74,15 @@ function ofConversations(samples: ConversationSamples, codec: TextCodec, options
   const { conv_q, conv_a, connect_sym } = samples
   const { promptTemplate, endSymbol } = options
   const prompts: string[] = []
+  if (conv_q.length !== conv_a.length) {
+    throw new ShapeError(
+      'minigpt4-samples',
+      `MiniGPT4: wanted the answers of each of ${conv_q.length} conversations, got ${conv_a.length}.`,
+    )
+  }
   const rows = conv_q.map((joined, i) => {
     const questions = joined.split(connect_sym).map((question) => fillTemplate(promptTemplate, question))
-    const answers = conv_a[i]?.split(connect_sym) ?? []
+    const answers = conv_a[i]!.split(connect_sym)
     if (answers.length !== questions.length) {
       throw new ShapeError(
         'minigpt4-turns',
