@@ -40,7 +40,8 @@ function unfold(document: string): string[] {
 }
 
 const node = (...args: string[]) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' })
+  const env = { ...process.env, FORCE_COLOR: '0' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env })
   return { status, stdout, report: `${stdout}${stderr}` }
 }
 
