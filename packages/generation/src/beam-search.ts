@@ -91,7 +91,7 @@ function continuations(
     if (!Number.isFinite(total)) {
       throw new BackendError(
         'scores-not-finite',
-        'generation: the scores of the next token hold NaN; check the weights.',
+        'generation: the scores of the next token hold NaN; check the weights, and that the model has the ids of the prompt.',
       )
     }
     for (let v = 0; v < vocabulary; v++) own[v] = own[v]! - total

@@ -94,7 +94,8 @@ export function draw(scores: Float32Array, u: number): number {
 const notNumbers = () =>
   new BackendError(
     'scores-not-finite',
-    'generation: the scores of the next token hold NaN, or every token is removed; check the weights and the processors.',
+    'generation: the scores of the next token hold NaN, or every token is removed; check the weights, the processors, and ' +
+      'that the model has the ids and positions of the prompt.',
   )
 
 function endsBy(rows: Rows, row: number, sequences: readonly (readonly number[])[]): boolean {

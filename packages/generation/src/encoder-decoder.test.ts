@@ -164,6 +164,11 @@ describe('generate from a source', () => {
   it('refuses starts of other rows than the source has', async () => {
     const generating = generate(tree, { source: [1, 2], start: [[1]] }, { maxNewTokens: 1 })
     await expect(generating).rejects.toMatchObject({ code: 'prompt-shape' })
+    for (const wrong of [1.5, -1, [[Number.NaN]]]) {
+      await expect(generate(tree, { source: [1], start: wrong }, { maxNewTokens: 1 })).rejects.toMatchObject({
+        code: 'prompt-id',
+      })
+    }
     await expect(generate(tree, { source: [1], start: [[1], [1, 2]] }, { maxNewTokens: 1 })).rejects.toMatchObject({
       code: 'prompt-shape',
     })

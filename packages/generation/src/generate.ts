@@ -10,7 +10,7 @@ import { beamSearch } from './beam-search.ts'
 import { decode, type Finish, type Step } from './decode.ts'
 import type { Hypothesis } from './hypotheses.ts'
 import type { GenerateOptions, TextStream } from './options.ts'
-import { type CausalPrompt, readPrompt, type SourcePrompt } from './prompt.ts'
+import { type CausalPrompt, readPrompt, requireTokenIds, type SourcePrompt } from './prompt.ts'
 import { Rows } from './rows.ts'
 import { listOf, type Settings, settle } from './settings.ts'
 import { CausalStepper, EncoderDecoderStepper, type RunForward, type Stepper } from './stepper.ts'
@@ -131,6 +131,7 @@ function prepareSource<S>(
   if (width === 0 || (typeof start !== 'number' && start.some((row) => row.length !== width))) {
     throw new ShapeError('prompt-shape', 'generation: wanted start to be an id, or rows of ids of one length from 1.')
   }
+  for (const row of typeof start === 'number' ? [[start]] : start) requireTokenIds('start', row)
   const settings = settle(options, width)
   const open = () => {
     const stepper = new EncoderDecoderStepper(model, source, start, settings.maxLength, settings.useCache, run)

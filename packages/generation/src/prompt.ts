@@ -75,6 +75,15 @@ function embedded({ embeds, attentionMask }: Embeds, bosId: number | undefined):
   return { batch, width, ids: undefined, embeds, mask: checkMask(attentionMask, batch, width), begin }
 }
 
+export function requireTokenIds(where: string, row: readonly number[]): void {
+  const wrong = row.findIndex((id) => !(Number.isInteger(id) && id >= 0))
+  if (wrong < 0) return
+  throw new ConfigError(
+    'prompt-id',
+    `generation: wanted token ids, whole numbers from 0, got ${row[wrong]} at place ${wrong} of ${where}.`,
+  )
+}
+
 /** Rows of one length, pads in front. */
 function padLeft(prompt: readonly number[] | readonly (readonly number[])[], padId: number): IdBatch {
   const rows = (typeof prompt[0] === 'number' ? [prompt] : prompt) as readonly (readonly number[])[]
@@ -84,13 +93,7 @@ function padLeft(prompt: readonly number[] | readonly (readonly number[])[], pad
   for (const [i, row] of rows.entries()) {
     if (row.length === 0)
       throw new ShapeError('empty-prompt', `generation: row ${i} of the prompt is empty; give it a bos token.`)
-    const wrong = row.findIndex((id) => !(Number.isInteger(id) && id >= 0))
-    if (wrong >= 0) {
-      throw new ConfigError(
-        'prompt-id',
-        `generation: wanted token ids, whole numbers from 0, got ${row[wrong]} at place ${wrong} of row ${i} of the prompt.`,
-      )
-    }
+    requireTokenIds(`row ${i} of the prompt`, row)
     ids.set(row, (i + 1) * width - row.length)
     attentionMask.fill(1, (i + 1) * width - row.length, (i + 1) * width)
   }

@@ -24,6 +24,7 @@ import {
   findTriggers,
   type MemoryModel,
   readValues,
+  sweep,
   topTokens,
   truncateTriggers,
 } from './index.ts'
@@ -201,6 +202,12 @@ it('refuses numbers that are no counts, and values of other layers', async () =>
     await refused(findTriggers(lens, corpus, { batchSize }), 'lens-option')
   for (const topK of [0, -1, Number.NaN]) await refused(findTriggers(lens, corpus, { topK }), 'lens-option')
   await refused(corpusStatistics(lens, corpus, []), 'lens-values')
+  const taps = 'transformer.h.*.mlp.memory'
+  const kept = async (path: string) => {
+    for await (const seen of sweep(lens, corpus, [taps], { keep: [path] })) return seen.taps.size
+  }
+  expect(await kept('transformer.h.1.mlp.memory')).toBe(1)
+  await refused(kept('transformer.h.2.mlp.memory'), 'lens-keep')
 })
 
 it('says what a model lacks', async () => {

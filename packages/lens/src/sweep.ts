@@ -1,4 +1,4 @@
-import { capture, type Tensor, type Tensor2D, type Tensor3D, tensor, tidy } from '@filature/tensor'
+import { ConfigError, capture, type Tensor, type Tensor2D, type Tensor3D, tensor, tidy } from '@filature/tensor'
 import { type Corpus, longest, type MemoryModel, requireCount } from './memory-model.ts'
 
 /** What one batch of sentences showed, on the host. Rows are (sentence, position), padded to the batch's longest. */
@@ -47,6 +47,13 @@ export async function* sweep(
     try {
       using seen = capture(lens.model, taps, () => tidy(() => lens.logits(ids)))
       held.push(seen.output)
+      const unseen = keep.find((path) => !seen.activations.has(path))
+      if (unseen !== undefined) {
+        throw new ConfigError(
+          'lens-keep',
+          `sweep: wanted keep among the taps seen, ${[...seen.activations.keys()].join(', ')}; got ${unseen}.`,
+        )
+      }
       const made = tidy(() => read(seen.activations, seen.output))
       held.push(...made)
       const back = new Map<string, Float32Array>()
