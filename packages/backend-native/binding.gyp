@@ -1,6 +1,7 @@
 {
   "variables": {
     "kernel_sources": [
+      "native/kernels/additive.cpp",
       "native/kernels/attention.cpp",
       "native/kernels/attention_decode.cpp",
       "native/kernels/attention_grad.cpp",

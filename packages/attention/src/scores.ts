@@ -1,17 +1,11 @@
 import {
-  add,
-  expandDims,
+  additiveScores,
   linear,
   Module,
   matMul,
   narrow,
   Parameter,
-  reshape,
-  squeeze,
-  type Tensor,
   type Tensor3D,
-  type Tensor4D,
-  tanh,
   torchUniform,
 } from '@filature/tensor'
 
@@ -24,12 +18,6 @@ export abstract class Score extends Module {
 
   /** query (B, T, C), projected (B, S, ...) -> scores (B, T, S) */
   abstract forward(query: Tensor3D, projected: Tensor3D): Tensor3D
-}
-
-/** v . tanh(a_i + b_j); a (B, T, A), b (B, S, A), v (A) -> (B, T, S) */
-function hiddenScore(a: Tensor3D, b: Tensor3D, v: Tensor): Tensor3D {
-  const hidden = tanh(add(expandDims<Tensor4D>(a, 2), expandDims(b, 1))) // (B, T, S, A)
-  return squeeze<Tensor3D>(linear(hidden, reshape(v, [1, v.size])), [3])
 }
 
 /** v_a . tanh(W_a s_i + U_a h_j): Bahdanau et al. 2015, appendix A.1.2. */
@@ -50,7 +38,7 @@ export class AdditiveScore extends Score {
   }
 
   forward(query: Tensor3D, projected: Tensor3D): Tensor3D {
-    return hiddenScore(linear(query, this.W_a.value), projected, this.v_a.value)
+    return additiveScores(linear(query, this.W_a.value), projected, this.v_a.value)
   }
 }
 
@@ -98,6 +86,7 @@ export class ConcatScore extends Score {
   }
 
   forward(query: Tensor3D, projected: Tensor3D): Tensor3D {
-    return hiddenScore(linear(query, narrow(this.W_concat.value, 1, 0, this.#query)), projected, this.v_concat.value)
+    const left = narrow(this.W_concat.value, 1, 0, this.#query)
+    return additiveScores(linear(query, left), projected, this.v_concat.value)
   }
 }

@@ -75,6 +75,10 @@ export interface Addon {
   attention(...args: (number | boolean | MaybeFloats)[]): void
   /** As `attention`, then dOut, dQ, dK, dV, dBias. */
   attentionGrad(...args: (number | boolean | MaybeFloats)[]): void
+  // biome-ignore format: one function a line
+  additiveScores(B: number, T: number, S: number, A: number, a: Floats, b: Floats, v: Floats, scores: Floats): void
+  // biome-ignore format: one function a line
+  additiveScoresGrad(B: number, T: number, S: number, A: number, a: Floats, b: Floats, v: Floats, dScores: Floats, dA: MaybeFloats, dB: MaybeFloats, dV: MaybeFloats): void
   /** cell, reverse, T, B, I, H, x, h0, c0, wIh, wHh, bIh, bHh, out, h, c, reserve */
   recurrent(...args: (number | boolean | MaybeFloats)[]): void
   /** ... out, reserve, dOut, dH, dC, dX, dH0, dC0, dWIh, dWHh, dBIh, dBHh */

@@ -73,8 +73,47 @@ napi_value js_attention_grad(napi_env env, napi_callback_info info) {
 
 }  // namespace
 
+namespace {
+
+Additive additive_of(Call& c) {
+  Additive p;
+  p.B = c.size("B");
+  p.T = c.size("T");
+  p.S = c.size("S");
+  p.A = c.size("A");
+  if (c.ok() && p.A == 0) c.fail("A", "above 0");
+  p.a = c.floats("a", count_of(p.B, p.T, p.A));
+  p.b = c.floats("b", count_of(p.B, p.S, p.A));
+  p.v = c.floats("v", p.A);
+  return p;
+}
+
+// additiveScores(B, T, S, A, a, b, v, scores)
+napi_value js_additive_scores(napi_env env, napi_callback_info info) {
+  Call c(env, info, "additiveScores");
+  const Additive p = additive_of(c);
+  float* scores = c.floats("scores", count_of(p.B, p.T, p.S));
+  if (c.ok()) kernels().additive_scores(p, scores);
+  return nullptr;
+}
+
+// additiveScoresGrad(B, T, S, A, a, b, v, dScores, dA?, dB?, dV?)
+napi_value js_additive_scores_grad(napi_env env, napi_callback_info info) {
+  Call c(env, info, "additiveScoresGrad");
+  const Additive p = additive_of(c);
+  const float* dy = c.floats("dScores", count_of(p.B, p.T, p.S));
+  float* d_a = c.maybe_floats("dA", count_of(p.B, p.T, p.A));
+  float* d_b = c.maybe_floats("dB", count_of(p.B, p.S, p.A));
+  float* d_v = c.maybe_floats("dV", p.A);
+  if (c.ok()) kernels().additive_scores_grad(p, dy, d_a, d_b, d_v);
+  return nullptr;
+}
+
+}  // namespace
+
 void register_attention(napi_env env, napi_value exports) {
-  const Export all[] = {{"attention", js_attention}, {"attentionGrad", js_attention_grad}};
+  const Export all[] = {{"attention", js_attention}, {"attentionGrad", js_attention_grad},
+                        {"additiveScores", js_additive_scores}, {"additiveScoresGrad", js_additive_scores_grad}};
   define(env, exports, all, sizeof all / sizeof all[0]);
 }
 

@@ -63,6 +63,11 @@ struct RecurrentGrad {
   float *d_x, *d_h0, *d_c0, *d_w_ih, *d_w_hh, *d_b_ih, *d_b_hh;  // each may be null
 };
 
+// a (B, T, A), b (B, S, A), v (A)
+struct Additive {
+  int64_t B, T, S, A;
+  const float *a, *b, *v;
+};
 // What one optimizer step changes: of each parameter its size, value, gradient, and state, where the rule has that.
 struct Stepped {
   int64_t count;
@@ -122,6 +127,8 @@ struct Rmsprop { float lr, alpha, eps, decay, momentum, grad_scale; bool centere
   X(void, recurrent, (const Recurrent& r))                                                                               \
   X(void, recurrent_grad, (const RecurrentGrad& r))                                                                      \
   X(void, top_k, (const float* x, int64_t rows, int64_t columns, int64_t k, float* values, int32_t* indices))            \
+  X(void, additive_scores, (const Additive& p, float* scores))                                                           \
+  X(void, additive_scores_grad, (const Additive& p, const float* dy, float* d_a, float* d_b, float* d_v))                \
   X(void, adamw, (const AdamW& o, const Stepped& all))                                                                   \
   X(void, adagrad, (const Adagrad& o, const Stepped& all))                                                               \
   X(void, sgd, (const Sgd& o, const Stepped& all))                                                                       \

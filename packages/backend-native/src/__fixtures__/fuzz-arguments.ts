@@ -68,6 +68,12 @@ function attention(gradient: boolean): unknown[] {
   return [...inputs, floats(out), floats(rows), floats(out), ...grads]
 }
 
+function additive(gradient: boolean): unknown[] {
+  const [B, T, S, A] = [random(3), size(), size(), 1 + size()]
+  const inputs = [B, T, S, A, floats(B * T * A), floats(B * S * A), floats(A), floats(B * T * S)]
+  return gradient ? [...inputs, maybe(B * T * A), maybe(B * S * A), maybe(A)] : inputs
+}
+
 function recurrent(gradient: boolean): unknown[] {
   const cell = random(4)
   const [T, B, I, H] = [random(4), random(5), size(), size()]
@@ -237,6 +243,8 @@ const fitting: Record<keyof Addon, () => unknown[]> = {
   },
   attention: () => attention(false),
   attentionGrad: () => attention(true),
+  additiveScores: () => additive(false),
+  additiveScoresGrad: () => additive(true),
   recurrent: () => recurrent(false),
   recurrentGrad: () => recurrent(true),
   adamw: () => {

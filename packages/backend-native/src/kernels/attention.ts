@@ -73,6 +73,33 @@ export const attention: Kernels = {
     return gradients.results
   },
 
+  FilatureAdditiveScores({ a, b, v }, _, { backend, addon }) {
+    const [B, T, A] = a!.shape as [number, number, number]
+    const S = b!.shape[1]!
+    const { info, values } = output(backend, [B, T, S])
+    addon.additiveScores(B, T, S, A, backend.floats(a!), backend.floats(b!), backend.floats(v!), values)
+    return [info]
+  },
+
+  FilatureAdditiveScoresGrad({ a, b, v, d_scores }, { needs }, { backend, addon }) {
+    const [B, T, A] = a!.shape as [number, number, number]
+    const gradients = new Gradients(backend, needs)
+    addon.additiveScoresGrad(
+      B,
+      T,
+      b!.shape[1]!,
+      A,
+      backend.floats(a!),
+      backend.floats(b!),
+      backend.floats(v!),
+      backend.floats(d_scores!),
+      gradients.of('a', a),
+      gradients.of('b', b),
+      gradients.of('v', v),
+    )
+    return gradients.results
+  },
+
   // The view is a tensor of its own in the room's block, which the memory counts.
   FilatureAppendRows({ room, x }, { length }, { backend }) {
     const [, , ...rest] = room!.shape

@@ -1,5 +1,6 @@
 import { getKernel, type KernelConfig, registerKernel, unregisterKernel } from '@tensorflow/tfjs-core'
 import { activations } from './activations.ts'
+import { additives } from './additive.ts'
 import { attentions } from './attention.ts'
 import { borrow, borrowed } from './borrowed.ts'
 import { convolutions } from './convolutions.ts'
@@ -24,6 +25,7 @@ const NOT_STRINGS = new Set(['Identity'])
 
 const KERNELS: KernelConfig[] = [
   ...activations,
+  ...additives,
   ...attentions,
   ...borrowed,
   ...convolutions,

@@ -10,6 +10,16 @@ export const fused: Entry[] = [
     matrix: [{ gate: normal([5, 37], { std: 2 }), up: normal([5, 37]) }, ({ gate, up }) => t.swiglu(gate, up)],
     'three axes': [{ gate: normal([2, 3, 9]), up: normal([2, 3, 9]) }, ({ gate, up }) => t.swiglu(gate, up)],
   }),
+  ...of('additiveScores', {
+    matrix: [
+      { a: normal([2, 5, 19]), b: normal([2, 7, 19]), v: normal([19]) },
+      ({ a, b, v }) => t.additiveScores(a, b, v),
+    ],
+    'one query': [
+      { a: normal([3, 1, 16]), b: normal([3, 9, 16]), v: normal([16]) },
+      ({ a, b, v }) => t.additiveScores(a, b, v),
+    ],
+  }),
   ...of('sumOfSquares', {
     one: [{ x: normal([5, 37]) }, ({ x }) => t.sumOfSquares([x])],
     several: [{ x: normal([3, 7]), y: normal([11]), z: normal([]) }, ({ x, y, z }) => t.sumOfSquares([x, y, z])],

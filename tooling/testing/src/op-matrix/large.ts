@@ -102,6 +102,13 @@ export const largeSizes: Entry[] = [
     large: [{ x: normal([67, 515]), weight: normal([515]) }, ({ x, weight }) => t.rmsNorm(x, weight), large],
   }),
   ...of('gelu', { large: [{ x: normal([17, 1031], { std: 2 }) }, ({ x }) => t.gelu(x), large] }),
+  ...of('additiveScores', {
+    large: [
+      { a: normal([3, 17, 133]), b: normal([3, 29, 133]), v: normal([133]) },
+      ({ a, b, v }) => t.additiveScores(a, b, v),
+      large,
+    ],
+  }),
   ...of('swiglu', {
     large: [{ gate: normal([17, 1031]), up: normal([17, 1031]) }, ({ gate, up }) => t.swiglu(gate, up), large],
   }),

@@ -40,6 +40,7 @@ export const notANumber: Entry[] = [
   ...one('layerNorm', (x) => t.layerNorm(x)),
   ...one('rmsNorm', (x) => t.rmsNorm(x, t.ones([19]))),
   ...one('linear', (x) => t.linear(x, t.ones([5, 19]), undefined, 'relu')),
+  ...one('additiveScores', (x) => t.additiveScores(t.expandDims(x, 0), t.expandDims(x, 0), t.ones([x.shape[1]!]))),
   ...one('swiglu', (x) => t.swiglu(x, t.onesLike(x))),
   ...one('matMul', (x) => t.matMul(x, x, { transposeB: true })),
   ...of('attention', {

@@ -57,6 +57,9 @@ export const partial: Entry[] = [
     t.layerNorm(i.x, i.weight, i.bias),
   ),
   ...eachAlone('rmsNorm', 'full', { x: normal([6, 9]), weight: normal([9]) }, (i) => t.rmsNorm(i.x, i.weight)),
+  ...eachAlone('additiveScores', 'full', { a: normal([2, 3, 9]), b: normal([2, 4, 9]), v: normal([9]) }, (i) =>
+    t.additiveScores(i.a, i.b, i.v),
+  ),
   ...eachAlone('swiglu', 'full', { gate: normal([4, 9]), up: normal([4, 9]) }, (i) => t.swiglu(i.gate, i.up)),
   ...eachAlone('attention', 'grouped, causal', heads, ({ q, k, v, bias }) =>
     t.attention(q, k, v, { bias, causal: true }),
