@@ -81,7 +81,9 @@ export const shape: Entry[] = [
   }),
   ...of('reverse', { 'one axis': [{ x: normal([3, 5]) }, ({ x }) => t.reverse(x, 1)] }),
   ...of('clone', { plain: [{ x: normal([3, 5]) }, ({ x }) => t.clone(x)] }),
-  ...of('oneHot', { 'ids in and out of range': [{ i: idsOf([5], [0, 3, 7, -1, 2]) }, ({ i }) => t.oneHot(i, 4)] }),
+  ...of('oneHot', {
+    'ids in and out of range': [{ i: idsOf([5], [0, 3, 7, -1, 2]) }, ({ i }) => t.oneHot(i, 4), constantResult],
+  }),
   ...of('range', { 'by two': [{}, () => t.range(3, 12, 2), constantResult] }),
   ...of('zeros', { matrix: [{}, () => t.zeros([2, 3]), constantResult] }),
   ...of('ones', { matrix: [{}, () => t.ones([2, 3]), constantResult] }),
@@ -98,8 +100,8 @@ export const shape: Entry[] = [
       constantResult,
     ],
   }),
-  ...of('zerosLike', { matrix: [{ x: constant([2, 3]) }, ({ x }) => t.zerosLike(x)] }),
-  ...of('onesLike', { matrix: [{ x: constant([2, 3]) }, ({ x }) => t.onesLike(x)] }),
+  ...of('zerosLike', { matrix: [{ x: constant([2, 3]) }, ({ x }) => t.zerosLike(x), constantResult] }),
+  ...of('onesLike', { matrix: [{ x: constant([2, 3]) }, ({ x }) => t.onesLike(x), constantResult] }),
   ...of('rearrange', {
     'split, permute, join': [{ x: normal([2, 12, 3]) }, ({ x }) => t.rearrange(x, 'b (h d) t -> t b d h', { h: 4 })],
     'patches of an image': [
