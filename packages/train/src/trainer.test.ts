@@ -342,6 +342,9 @@ it('a resume that fails leaves weights, carried state and position as they were'
 
 it('refuses options that cannot work', () => {
   expect(() => parts({ accumulate: 0 })).toThrow(/wanted accumulate of at least 1/)
+  expect(() => parts({ saveEvery: 2 })).toThrow(/saveEvery does nothing without store/)
+  expect(() => parts({ evaluateEvery: 2 })).toThrow(/evaluateEvery does nothing without evaluate/)
+  expect(() => parts({ bestBy: 'loss' })).toThrow(/bestBy does nothing without evaluate/)
   const bare = init(new Linear(2, 2), new Rng(1))
   const options = { model: bare, data: new TokenStreams(tokens, { batchSize: 2, length: 5 }), rng: new Rng(1) }
   expect(() => new Trainer({ ...options, optimizer: new SGD(bare, { lr: 1 }) })).toThrow(/has no loss\(batch\)/)

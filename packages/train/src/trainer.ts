@@ -94,6 +94,18 @@ export class Trainer<B> implements Disposable {
         throw new ConfigError('trainer-option', `Trainer: wanted ${key} of at least 1, got ${value}.`)
       }
     }
+    for (const [key, needed] of [
+      ['evaluateEvery', 'evaluate'],
+      ['bestBy', 'evaluate'],
+      ['saveEvery', 'store'],
+    ] as const) {
+      if (options[key] !== undefined && options[needed] === undefined) {
+        throw new ConfigError(
+          'trainer-option',
+          `Trainer: ${key} does nothing without ${needed}; give it, or leave ${key} out.`,
+        )
+      }
+    }
     const { model, frozen, loss } = options
     if (!loss && typeof (model as Partial<Trainable<B>>).loss !== 'function') {
       throw new ConfigError(
